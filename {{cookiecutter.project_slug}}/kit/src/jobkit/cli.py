@@ -1,0 +1,205 @@
+"""The `jobkit` command: the only module that prints and exits."""
+
+from __future__ import annotations
+
+import json
+import os
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from .errors import ConfigurationError, JobkitError
+from .project import Project, environment_name, find_project
+from .project import Project, find_project
+
+if TYPE_CHECKING:
+    from .analysis import Analysis
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+Env = Annotated[str, typer.Option("--env", help="The environment: the file in conf/ that is laid over base.yaml.")]
+Program = Annotated[Path | None, typer.Option("--program", help="Any PyFlink program instead of this project's pipeline.")]
+
+Jars = Annotated[list[Path] | None, typer.Option("--jar", help="A connector jar for --program; may be repeated.")]
+Arguments = Annotated[list[str] | None, typer.Argument(help="Arguments of --program, after --.")]
+
+_out = Console(highlight=False)
+_notes = Console(stderr=True, highlight=False)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    """Start, test and run a PyFlink job."""
+    _debugging.append(debug)
+
+
+_debugging: list[bool] = []
+
+
+@app.command()
+def config(env: Env = "", as_json: Json = False) -> None:
+    """Show an environment's Flink configuration: each value, where it is written, Flink's default, every mistake."""
+    from .configuration import read
+    from .findings import check
+    from .known_options import Options
+    from .project import environment_name
+    from .reports import configuration_json, configuration_table
+
+    project = find_project(Path.cwd())
+    configuration = read(project.conf, env or environment_name())
+    _provide_jvm(project)
+    known = Options.of_flink()
+    findings = check(configuration, known)
+    shown = configuration_json if as_json else configuration_table
+    _show(shown(configuration, known, findings))
+    raise typer.Exit(2 if any(finding.is_wrong for finding in findings) else 0)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Tell whether this machine is fit: Python, PyFlink, Java, jars and versions that match, tools, Docker, the kit."""
+    from .doctor import examine
+    from .reports import doctor_table
+
+    checks = examine(find_project(Path.cwd()))
+    _show({"checks": [check.to_json() for check in checks]} if as_json else doctor_table(checks))
+    raise typer.Exit(1 if any(check.status == "fail" for check in checks) else 0)
+
+
+def _provide_jvm(project: Project) -> None:
+    """Give PyFlink's JVM a Java, and a place for its log: not the installed package."""
+    from .cluster import java
+
+    java.provide()
+    logs = project.work / "log"
+    logs.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("FLINK_LOG_DIR", str(logs))
+
+
+def _show(content: object) -> None:
+    """Print JSON (a dictionary) or what Rich renders."""
+    if isinstance(content, dict):
+        print(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140  # a pipe has no width
+        Console(width=width).print(content)
+
+
+@app.command()
+def graph(
+    program: Program = None,
+    env: Env = "local",
+    jar: Jars = None,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Write a picture of the graph to this file.")] = None,
+    as_json: Json = False,
+    arguments: Arguments = None,
+) -> None:
+    """Show the operators as Flink sees them, with their uids; with --svg a picture of them."""
+    with _reading(as_json):
+        found = _analysis(program, env, jar, arguments, judged=False)
+    if svg is not None:
+        from .pictures import svg as draw
+
+        for number, job in enumerate(found.jobs):
+            file = svg if number == 0 else svg.with_stem(f"{svg.stem}-{number + 1}")
+            _write(file, draw(job))
+            _notes.print(f"The picture of {job.name} is in {file}.")
+    if as_json:
+        _document({"jobs": [job.to_json() for job in found.jobs]})
+        return
+    from .tables import operators
+
+    for job in found.jobs:
+        _out.print(operators(job))
+    for note in found.notes:
+        _notes.print(note, style="dim")
+
+
+@app.command()
+def check(
+    program: Program = None, env: Env | None = None, jar: Jars = None, as_json: Json = False, arguments: Arguments = None
+) -> None:
+    """Hold the job and its configuration to the guardrails, without starting anything."""
+    with _reading(as_json):
+        found = _analysis(program, env or environment_name(), jar, arguments, judged=True)
+    pairs = list(zip(found.jobs, found.results, strict=True))
+    if as_json:
+        _document({"results": [{**result.to_json(), "job": job.name} for job, results in pairs for result in results]})
+    else:
+        from .tables import findings
+
+        for job, results in pairs:
+            _out.print(f"[bold]{job.name}[/bold]")
+            _out.print(findings(results))
+        for note in found.notes:
+            _notes.print(note, style="dim")
+    if any(result.status == "fail" for _, results in pairs for result in results):
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _reading(quiet: bool) -> Iterator[None]:
+    """Show that work is going on, and keep what user code prints away from stdout."""
+    status = contextlib.nullcontext() if quiet or not _notes.is_terminal else _notes.status("Reading the job …")
+    with status, contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def _analysis(program: Path | None, env: str, jars: list[Path] | None, arguments: list[str] | None, *, judged: bool) -> Analysis:
+    from . import analysis
+
+    if program is not None:
+        analysis.prepare(None)
+        values = _program_values(env)
+        return analysis.of_program(program, arguments or [], jars or [], values, env, judged=judged)
+    project = find_project(Path.cwd())
+    values = _values(project, env)
+    analysis.prepare(project)
+    return analysis.of_project(project, env, values, judged=judged)
+
+
+def _program_values(env: str) -> dict[str, str]:
+    """Return the configuration of the project that one stands in; a program outside of one has Flink's defaults."""
+    try:
+        return _values(find_project(Path.cwd()), env)
+    except ConfigurationError as error:
+        if "There is no jobkit project" not in error.what:
+            raise
+        return {}
+
+
+def _values(project: Project, env: str) -> dict[str, str]:
+    from .configuration import load
+
+    return load(project.conf, env).values
+
+
+def _document(content: object) -> None:
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError("The file cannot be written.", found=error.strerror, where=str(file)) from error
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's ends as one paragraph, never as a traceback."""
+    try:
+        app()
+    except JobkitError as error:
+        if any(_debugging):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

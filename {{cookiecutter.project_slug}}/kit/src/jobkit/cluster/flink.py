@@ -1,0 +1,187 @@
+"""A Flink session cluster: a JobManager and its TaskManagers, as processes of the distribution that PyFlink brings."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ..errors import ClusterError
+from . import distribution, jvm
+from .java import Java
+from .processes import Process, stop_all
+from .rest import RestClient
+from .waiting import until
+
+_SECONDS_TO_START = 90
+_JAVA_OPTIONS = "env.java.opts.all"
+
+_LOGGING = """\
+rootLogger.level = ${env:ROOT_LOG_LEVEL:-INFO}
+rootLogger.appenderRef.file.ref = File
+appender.file.name = File
+appender.file.type = File
+appender.file.fileName = ${sys:log.file}
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %c - %m%n
+# Says which port the REST interface got: always on.
+logger.rest.name = org.apache.flink.runtime.dispatcher.DispatcherRestEndpoint
+logger.rest.level = INFO
+"""
+
+_LOCAL = {
+    "jobmanager.rpc.address": "127.0.0.1",
+    "jobmanager.bind-host": "127.0.0.1",
+    "taskmanager.host": "127.0.0.1",
+    "taskmanager.bind-host": "127.0.0.1",
+    "rest.address": "127.0.0.1",
+    "rest.bind-address": "127.0.0.1",
+    # Port 0: the kernel picks one that is free, so that two clusters on one machine never clash.
+    "rest.port": "0",
+    "rest.bind-port": "0",
+    "jobmanager.rpc.port": "0",
+    "python.executable": sys.executable,
+    "python.client.executable": sys.executable,
+}
+
+_DEFAULTS = {
+    "jobmanager.memory.process.size": "1g",
+    "taskmanager.memory.process.size": "1280m",
+    # Waiting for slots that will never come is no use on a cluster that does not grow.
+    "slot.request.timeout": "60 s",
+}
+
+
+class FlinkCluster:
+    """One JobManager and some TaskManagers; nothing of them is left when it is stopped.
+
+    Attributes:
+        job_manager: The JobManager's process, once it was started.
+        task_managers: Those of the TaskManagers.
+        rest: The client of its REST interface, once it answers.
+        logs: The folder of all logs.
+    """
+
+    def __init__(
+        self, folder: Path, *, library: Path, java: Java, configuration: Mapping[str, str], logs: Path | None = None, held: Iterable[int] = ()
+    ) -> None:
+        """Prepare a cluster; nothing is started.
+
+        Args:
+            folder: For its configuration, logs and temporary files.
+            library: What FLINK_LIB_DIR must be; see `jars.library`.
+            java: The Java to run it.
+            configuration: Flink's configuration. Addresses, ports and Python executables are the cluster's own.
+            logs: The folder for logs, by default one in `folder`.
+            held: See `Process`.
+        """
+        self._home = distribution.home()
+        self._conf = folder / "conf"
+        self._temporary = folder / "tmp"
+        self._held = tuple(held)
+        options = f"{distribution.java_options()} {configuration.get(_JAVA_OPTIONS, '')}".strip()
+        self._configuration = {**_DEFAULTS, **configuration, **_LOCAL, _JAVA_OPTIONS: options, "io.tmp.dirs": str(self._temporary)}
+        self.logs = logs or folder / "logs"
+        self.job_manager: Process | None = None
+        self.task_managers: list[Process] = []
+        self.rest = RestClient("")
+        self._environment = {
+            **jvm.environment(java, self._temporary),
+            "FLINK_LIB_DIR": str(library),
+            "FLINK_CONF_DIR": str(self._conf),
+            "FLINK_LOG_DIR": str(self.logs),
+            "FLINK_PID_DIR": str(self._temporary),
+            "PYTHONPATH": sysconfig.get_path("purelib"),  # thread mode looks for pemja there
+        }
+
+    def start(self, task_managers: int = 2) -> None:
+        """Start everything, and wait until all TaskManagers have registered."""
+        self.start_job_manager()
+        self.wait_for_job_manager()
+        for _ in range(task_managers):
+            self.start_task_manager()
+        self.wait_for_task_managers()
+
+    def start_job_manager(self) -> None:
+        """Start the JobManager, and do not wait."""
+        self._conf.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        for name in ("log4j-console.properties", "log4j-cli.properties"):
+            (self._conf / name).write_text(_LOGGING)
+        self._write()
+        self.job_manager = self._process("jobmanager", ["jobmanager.sh", "start-foreground"])
+
+    def wait_for_job_manager(self) -> None:
+        """Wait until the JobManager answers, and learn its ports from it."""
+        port = until(self._rest_port, what="the JobManager answers", seconds=_SECONDS_TO_START, log=self.logs)
+        self.rest = RestClient(f"http://127.0.0.1:{port}")
+        until(self._answer, what="the JobManager answers", seconds=_SECONDS_TO_START, log=self.logs)
+        own = self.rest.job_manager_configuration()["jobmanager.rpc.port"]
+        self._configuration |= {"rest.port": port, "jobmanager.rpc.port": own}
+        self._write()
+
+    def start_task_manager(self) -> Process:
+        """Start one more TaskManager, and do not wait."""
+        name = f"taskmanager-{len(self.task_managers) + 1}"
+        process = self._process(name, ["taskmanager.sh", "start-foreground", "-D", f"taskmanager.resource-id={name}"])
+        self.task_managers.append(process)
+        return process
+
+    def wait_for_task_managers(self) -> None:
+        """Wait until all TaskManagers that run have registered."""
+
+        def probe() -> bool | None:
+            for process in self._processes():
+                process.require_running()
+            return self.rest.overview()["taskmanagers"] >= len(self.task_managers) or None
+
+        until(probe, what=f"{len(self.task_managers)} TaskManagers have registered", seconds=_SECONDS_TO_START, log=self.logs)
+
+    def submit(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> Process:
+        """Run Flink's own client, `flink run`, detached, and return its process.
+
+        Args:
+            arguments: What follows `flink run -d -t remote`.
+            environment: Variables that the job's program reads.
+            folder: A folder for its output.
+        """
+        command = [str(self._home / "bin" / "flink"), "run", "-d", "-t", "remote", *arguments]
+        variables = {**self._environment, **environment, "FLINK_IDENT_STRING": "client"}
+        log = folder / "submission.out"
+        log.unlink(missing_ok=True)
+        return Process("flink run", command, log=log, environment=variables, held=self._held)
+
+    def stop(self) -> None:
+        """Stop all processes."""
+        stop_all(self._processes())
+
+    def _processes(self) -> list[Process]:
+        return [*self.task_managers, *([self.job_manager] if self.job_manager else [])]
+
+    def _process(self, name: str, command: Sequence[str]) -> Process:
+        variables = {**self._environment, "FLINK_IDENT_STRING": name}
+        script = [str(self._home / "bin" / command[0]), *command[1:]]
+        return Process(f"the {name}", script, log=self.logs / f"{name}.out", environment=variables, held=self._held)
+
+    def _write(self) -> None:
+        lines = [f"{key}: {json.dumps(value)}\n" for key, value in sorted(self._configuration.items())]
+        (self._conf / "config.yaml").write_text("".join(lines), encoding="utf-8")
+
+    def _rest_port(self) -> str | None:
+        if self.job_manager is None:
+            raise ClusterError("The JobManager was not started.")
+        self.job_manager.require_running()
+        for log in self.logs.glob("flink-jobmanager-standalonesession-*.log"):
+            found = re.search(r"Rest endpoint listening at \S+:(\d+)", log.read_text(encoding="utf-8", errors="replace"))
+            if found:
+                return found.group(1)
+        return None
+
+    def _answer(self) -> bool | None:
+        try:
+            return bool(self.rest.overview())
+        except ClusterError:
+            return None

@@ -1,0 +1,27 @@
+"""The environment that every JVM of a local cluster gets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from .java import Java
+
+_FOREIGN = ("FLINK_", "_FLINK_", "JVM_ARGS", "PYFLINK_", "PYTHONSTARTUP")
+"""Variables that would point Flink's scripts at another installation."""
+
+
+def environment(java: Java, temporary: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables for a child process that runs Java.
+
+    Args:
+        java: Becomes JAVA_HOME.
+        temporary: Takes all temporary files, those of Python workers too. Nothing is left in the system's own
+            folder: -XX:-UsePerfData keeps each JVM from writing /tmp/hsperfdata_<user>.
+        environ: The variables to start from.
+    """
+    temporary.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in environ.items() if not name.startswith(_FOREIGN)}
+    options = f'-XX:-UsePerfData "-Djava.io.tmpdir={temporary}" {inherited.get("JAVA_TOOL_OPTIONS", "")}'
+    return {**inherited, "JAVA_HOME": str(java.home), "JAVA_TOOL_OPTIONS": options.strip(), "TMPDIR": str(temporary)}

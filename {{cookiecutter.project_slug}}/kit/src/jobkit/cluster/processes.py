@@ -1,0 +1,112 @@
+"""Child processes that never outlive the one that started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from ..errors import ClusterError
+
+_WATCHDOG = Path(__file__).with_name("watchdog.py")
+_GRACE_SECONDS = 10.0
+
+
+class Process:
+    """A command that runs in a session of its own, under a watchdog that ends it when this process is gone.
+
+    A signal that the terminal sends (Ctrl-C) does not reach it.
+
+    Attributes:
+        name: What messages call it.
+        log: The file that its output goes to.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str], held: Iterable[int] = ()
+    ) -> None:
+        """Start the command.
+
+        Args:
+            name: What messages call it.
+            command: The program and its arguments.
+            log: The file that its output goes to.
+            environment: All its environment variables.
+            held: File descriptors that stay open as long as any of its processes is there, such as a lock's.
+        """
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        leash, self._leash = os.pipe()
+        try:
+            with log.open("ab") as output:
+                self._watchdog = subprocess.Popen(  # noqa: S603
+                    [sys.executable, "-I", "-S", str(_WATCHDOG), str(leash), str(_GRACE_SECONDS), *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=dict(environment),
+                    pass_fds=(leash, *held),
+                    start_new_session=True,
+                )
+        finally:
+            os.close(leash)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The command's exit code, or None while it runs."""
+        return self._watchdog.poll()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the command itself, or None when it has ended."""
+        try:
+            children = psutil.Process(self._watchdog.pid).children()
+        except psutil.NoSuchProcess:
+            return None
+        return children[0].pid if children else None
+
+    def output(self) -> str:
+        """Return all that it has printed so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def last_lines(self, count: int = 5) -> str:
+        """Return the end of its output."""
+        return "\n".join(deque(self.output().splitlines(), maxlen=count))
+
+    def require_running(self) -> None:
+        """Raise a ClusterError, with the end of its output, when it has ended."""
+        if self.exit_code is not None:
+            raise ClusterError(f"{self.name} has stopped, with exit code {self.exit_code}.", found=self.last_lines(), where=str(self.log))
+
+    def kill(self) -> None:
+        """End the command as a crash would: SIGKILL, with no chance to clean up."""
+        pid = self.pid
+        if pid is not None:
+            os.killpg(pid, signal.SIGKILL)
+
+    def release(self) -> None:
+        """Let the watchdog end it, and do not wait."""
+        if self._leash >= 0:
+            os.close(self._leash)
+            self._leash = -1
+
+    def stop(self) -> int:
+        """End it, wait until nothing of it is left, and return its exit code."""
+        self.release()
+        return self._watchdog.wait(timeout=3 * _GRACE_SECONDS)
+
+
+def stop_all(processes: Iterable[Process]) -> None:
+    """End processes at the same time, and wait until nothing of them is left."""
+    everyone = list(processes)
+    for process in everyone:
+        process.release()
+    for process in everyone:
+        process.stop()

@@ -1,0 +1,84 @@
+"""The sample: what a local run feeds the job, and how it judges what came out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, cast
+
+from .. import entry
+from ..errors import ConfigurationError
+from ..project import Project
+
+
+class Record(NamedTuple):
+    """A Kafka record: its key, which may be missing, and its value."""
+
+    key: bytes | None
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run came to.
+
+    Attributes:
+        title: Says what the table shows.
+        columns: The heads of its columns.
+        rows: Its first rows, as texts.
+        counts: How many records of each kind there were.
+        differences: Each deviation from what was expected, one line; empty when all is right.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    counts: dict[str, int]
+    differences: list[str]
+
+
+class Sample(Protocol):
+    """What `[tool.jobkit] sample` names: a class that takes the job's settings.
+
+    Attributes:
+        input_topic: The topic that the job reads.
+        partitions: How many partitions each topic has.
+        output_topics: The topics that the job writes.
+        group_id: The consumer group whose committed offsets show how far the job is.
+    """
+
+    input_topic: str
+    partitions: int
+    output_topics: Sequence[str]
+    group_id: str
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+
+    def records(self) -> Iterator[Record]:
+        """Return the records, the same ones in the same order each time."""
+
+    def judge(self, input: Sequence[Record], outputs: Mapping[str, Sequence[Record]]) -> Verdict:  # noqa: A002
+        """Compare what came out with an independent computation over what went in."""
+
+
+def load(project: Project, environment: Mapping[str, str]) -> Sample:
+    """Make the project's sample.
+
+    Args:
+        project: Its `sample` names the class.
+        environment: The variables that the job's settings are read from, on top of this process's own.
+
+    Raises:
+        ConfigurationError: When there is none, or the settings are wrong.
+    """
+    if project.sample is None:
+        raise ConfigurationError(
+            "The project has no sample to feed the job.",
+            where=f"{project.root / 'pyproject.toml'}, [tool.jobkit]",
+            remedy='Write sample = "sample.module:Class"; its methods are those of jobkit.cluster.sample.Sample.',
+        )
+    settings = entry.settings(entry.find(project), {**os.environ, **environment})
+    kind: Any = entry.attribute(project.sample, "sample", project)
+    return cast("Sample", kind(settings))

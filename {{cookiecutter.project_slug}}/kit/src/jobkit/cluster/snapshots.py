@@ -1,0 +1,55 @@
+"""The snapshots of a local run: the one to resume from, and the newest that is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from ..errors import ConfigurationError
+
+_MAGIC = (0x4960672D).to_bytes(4, "big")
+"""The first bytes of a snapshot's `_metadata`: MetadataV2V3SerializerBase's HEADER_MAGIC_NUMBER, in Flink's Checkpoints class."""
+
+
+def find(text: str, drained: Path) -> Path:
+    """Return the folder of the snapshot that a user names.
+
+    Args:
+        text: A path, or a `file:` URI, of the folder or of its `_metadata`.
+        drained: The folder of the savepoints that were taken while draining.
+
+    Raises:
+        ConfigurationError: When there is none, or it is not for resuming.
+    """
+    path = Path(unquote(urlparse(text).path) if text.startswith("file:") else text).expanduser().resolve()
+    folder = path.parent if path.name == "_metadata" else path
+    remedy = "Name the folder of a checkpoint (…/chk-42) or savepoint: the one that holds a file _metadata."
+    if not folder.is_dir():
+        raise ConfigurationError("There is no such snapshot.", found=text, remedy=remedy)
+    if not _is_snapshot(folder):
+        raise ConfigurationError("This is not a snapshot, or it was never completed.", found=str(folder), remedy=remedy)
+    if drained.resolve() in folder.parents:
+        raise ConfigurationError(
+            "This savepoint was drained, and cannot be resumed from.",
+            found=str(folder),
+            remedy="All windows and timers fired before it was taken. Start afresh with jobkit run.",
+        )
+    return folder
+
+
+def newest(checkpoints: Path) -> Path | None:
+    """Return the newest completed checkpoint on disk, of any job whose folder is there.
+
+    Args:
+        checkpoints: The value of `execution.checkpointing.dir`.
+    """
+    completed = [folder for folder in checkpoints.glob("*/chk-*") if _is_snapshot(folder)]
+    return max(completed, key=lambda folder: (folder / "_metadata").stat().st_mtime_ns, default=None)
+
+
+def _is_snapshot(folder: Path) -> bool:
+    try:
+        with (folder / "_metadata").open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False

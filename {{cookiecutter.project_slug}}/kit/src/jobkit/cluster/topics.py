@@ -1,0 +1,142 @@
+"""The topics of a broker: made, fed, read, and how far a consumer group is."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from ..errors import ClusterError
+from .sample import Record
+
+_SECONDS_FOR_TRANSACTIONS = 60
+_SECONDS_BETWEEN_CALLS = 0.3
+
+
+class Topics:
+    """A client of one broker."""
+
+    def __init__(self, servers: str) -> None:
+        """Connect to the broker at `host:port`."""
+        self._servers = servers
+        self._admin = KafkaAdminClient(bootstrap_servers=servers)
+        self._consumer = KafkaConsumer(bootstrap_servers=servers, group_id=None, isolation_level="read_committed", auto_offset_reset="earliest")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._consumer.close()
+        self._admin.close()
+
+    def create(self, names: Iterable[str], partitions: int) -> None:
+        """Make the topics that are not there yet."""
+        for name in dict.fromkeys(names):
+            try:
+                self._admin.create_topics([NewTopic(name, partitions, 1)])
+            except TopicAlreadyExistsError:
+                continue
+            except KafkaError as error:
+                raise ClusterError(f"The topic {name} cannot be made.", found=str(error), where=self._servers) from error
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Return, for each partition, the offset that the next record gets, of those whose transactions have ended."""
+        return self._ends(self._consumer, topic)
+
+    def committed(self, group: str, topic: str) -> int:
+        """Return how many records of a topic a consumer group has committed."""
+        partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
+        consumer = KafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
+        try:
+            return sum(consumer.committed(partition) or 0 for partition in partitions)
+        finally:
+            consumer.close()
+
+    def feed(self, topic: str, records: Iterator[Record], partitions: int, progress: Callable[[int], None]) -> int:
+        """Send the records that the topic does not hold yet, in order; return how many it holds then.
+
+        A record's partition depends on its key alone, or on its place when it has none: a run that goes on where another
+        stopped skips, in each partition, as many as that holds. This is exact even when the other was killed.
+
+        Args:
+            topic: The topic.
+            records: All records, from the first on.
+            partitions: How many partitions the topic has.
+            progress: Called now and then with the number of records that the topic holds.
+        """
+        ends = self.ends(topic)
+        skip, total, last = dict(ends), sum(ends.values()), time.monotonic()
+        producer = KafkaProducer(bootstrap_servers=self._servers, acks="all", enable_idempotence=True, linger_ms=20)
+        pending: list[Any] = []
+        try:
+            progress(total)
+            for place, record in enumerate(records):
+                partition = (place if record.key is None else zlib.crc32(record.key)) % partitions
+                if skip[partition] > 0:
+                    skip[partition] -= 1
+                    continue
+                pending.append(producer.send(topic, key=record.key, value=record.value, partition=partition))
+                if time.monotonic() - last > _SECONDS_BETWEEN_CALLS:
+                    last = time.monotonic()
+                    total, pending = total + _acknowledged(pending), [future for future in pending if not future.is_done]
+                    progress(total)
+            producer.flush()
+            total += _acknowledged(pending)
+            progress(total)
+        finally:
+            producer.close(timeout=5)
+        return total
+
+    def read(self, topic: str) -> list[Record]:
+        """Return all records of a topic whose transactions were committed, partition by partition.
+
+        Raises:
+            ClusterError: When a transaction stays open.
+        """
+        ends = self._settled(topic)
+        partitions = {TopicPartition(topic, number): end for number, end in ends.items()}
+        self._consumer.assign(list(partitions))
+        self._consumer.seek_to_beginning(*partitions)
+        found: dict[int, list[Record]] = {number: [] for number in ends}
+        while any(self._consumer.position(partition) < end for partition, end in partitions.items()):
+            for partition, batch in self._consumer.poll(timeout_ms=200).items():
+                found[partition.partition] += [Record(record.key, record.value) for record in batch]
+        return [record for number in sorted(found) for record in found[number]]
+
+    def _settled(self, topic: str) -> dict[int, int]:
+        """Wait until no transaction is open in a topic, and return its end offsets."""
+        from .waiting import until
+
+        every = KafkaConsumer(bootstrap_servers=self._servers, group_id=None, isolation_level="read_uncommitted")
+
+        def probe() -> dict[int, int] | None:
+            committed = self.ends(topic)
+            return committed if committed == self._ends(every, topic) else None
+
+        try:
+            return until(probe, what=f"all transactions in {topic} have ended", seconds=_SECONDS_FOR_TRANSACTIONS)
+        finally:
+            every.close()
+
+    def _partitions(self, topic: str) -> Sequence[int]:
+        numbers = self._consumer.partitions_for_topic(topic)
+        if not numbers:
+            raise ClusterError(f"There is no topic {topic}.", where=self._servers)
+        return sorted(numbers)
+
+    def _ends(self, consumer: Any, topic: str) -> dict[int, int]:
+        partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
+        return {partition.partition: end for partition, end in consumer.end_offsets(partitions).items()}
+
+
+def _acknowledged(futures: Iterable[Any]) -> int:
+    """Count what the broker has taken; raise what it has refused."""
+    count = 0
+    for future in futures:
+        if future.is_done:
+            future.get()
+            count += 1
+    return count

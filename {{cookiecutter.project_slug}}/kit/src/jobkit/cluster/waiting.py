@@ -1,0 +1,37 @@
+"""Wait for a condition, with a deadline and a message that says what did not happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, cast
+
+import tenacity
+
+from ..errors import ClusterError
+
+T = TypeVar("T")
+
+
+def until(probe: Callable[[], T | None], *, what: str, seconds: float, log: Path | None = None, interval: float = 0.1) -> T:
+    """Call a probe until it returns something other than None, and return that.
+
+    Args:
+        probe: Looks once; may raise to end the waiting at once.
+        what: The condition, as in `the broker answers`.
+        seconds: The deadline.
+        log: Where to look when it does not come about.
+        interval: Seconds between two looks.
+
+    Raises:
+        ClusterError: When the deadline has passed.
+    """
+    waiting = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(interval),
+        retry=tenacity.retry_if_result(lambda result: result is None),
+    )
+    try:
+        return cast("T", waiting(probe))
+    except tenacity.RetryError as error:
+        raise ClusterError(f"Waited {seconds:.0f} s in vain: {what}.", where=str(log) if log else None) from error

@@ -1,0 +1,97 @@
+"""The one call of a job's `__main__.py`: build it, judge it, and submit exactly what was judged."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pyflink.datastream import StreamExecutionEnvironment
+
+from . import entry, states
+from .errors import ConfigurationError, JobkitError
+from .graph import JobGraph
+from .guardrails import Job, Result, judge
+from .guardrails.report import refusal, waived
+from .project import Project, Waiver, environment_name, find_project
+
+_log = logging.getLogger("jobkit")
+
+
+class GuardrailsBroken(JobkitError):
+    """The job broke at least one guardrail, and was not submitted.
+
+    Attributes:
+        results: What every rule came to.
+    """
+
+    exit_code = 1
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        super().__init__(refusal(results))
+        self.results = list(results)
+
+
+def launch(build: entry.Build) -> None:
+    """Build the job, hold it to the guardrails, and submit it to the cluster that runs this program.
+
+    Ends the process with a message and exit code 1 when a guardrail is broken, 2 when a setting is wrong. The
+    environment is named by the variable JOBKIT_ENV (unset: `prod`); the waivers come from `[tool.jobkit]` in the
+    pyproject.toml above the job's file.
+
+    Args:
+        build: `build(env, settings)`, which adds the job's operators and does not execute it.
+    """
+    try:
+        env, name = prepare(build)
+    except JobkitError as error:
+        print(error if isinstance(error, GuardrailsBroken) else f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    env.execute(name)
+
+
+def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, str]:
+    """Build and judge a job; return its environment, ready to execute, and its name.
+
+    Raises:
+        GuardrailsBroken: When a guardrail is broken.
+        ConfigurationError: When a setting is wrong.
+    """
+    project = _project(build)
+    settings = entry.settings(build)
+    env, graph = entry.build_graph(build, settings)
+    results = examine(build, settings, graph, environment_name(), project.waivers)
+    for line in waived(results):
+        print(line, file=sys.stderr)
+    if any(result.status == "fail" for result in results):
+        raise GuardrailsBroken(results)
+    for result in results:
+        if result.status == "unknown":
+            _log.warning("%s: %s %s", result.rule, result.message, result.remedy)
+    return env, graph.name
+
+
+def examine(
+    build: entry.Build,
+    settings: Any,
+    graph: JobGraph,
+    environment: str,
+    waivers: Sequence[Waiver],
+    values: Mapping[str, str] | None = None,
+) -> list[Result]:
+    """Build the job once more, to find what is random, look for its states, and judge it."""
+    again = entry.build_graph(build, settings, values)[1]
+    return judge(Job(states.discover(graph, again), environment, again), waivers)
+
+
+def _project(build: entry.Build) -> Project:
+    file = Path(inspect.getfile(inspect.unwrap(build)))
+    try:
+        return find_project(file)
+    except ConfigurationError as error:
+        if "There is no jobkit project" not in error.what:
+            raise
+        return Project(root=file.parent)

@@ -1,0 +1,182 @@
+"""Runs any PyFlink program up to the points where it would execute a job, and reads each job's graph there."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import runpy
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from pyflink.common import Configuration, JobClient, JobExecutionResult, JobID
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.datastream.data_stream import DataStream
+from pyflink.java_gateway import get_gateway
+from pyflink.table import StatementSet, Table
+
+from . import graph
+from .errors import ConfigurationError, JobkitError
+from .origins import Origins
+
+
+def graphs(
+    file: Path, arguments: Sequence[str] = (), values: Mapping[str, str] | None = None, jars: Sequence[Path] = ()
+) -> list[graph.JobGraph]:
+    """Run a program and return a graph for each job that it would have executed.
+
+    What the program prints goes to stderr. Nothing is submitted: `execute` returns as if the job had finished.
+
+    Args:
+        file: The program.
+        arguments: Its command-line arguments.
+        values: Flink configuration to run it with; the program's own goes on top.
+        jars: Connector jars; each stands in for a jar of that name that the program adds and that is not there.
+
+    Raises:
+        ConfigurationError: When there is no such file, a jar is missing, the program fails or executes nothing.
+    """
+    if not file.is_file():
+        raise ConfigurationError("There is no such program.", found=str(file), remedy="Name a Python file that builds a PyFlink job.")
+    missing = [jar for jar in jars if not jar.is_file()]
+    if missing:
+        raise ConfigurationError("There is no such jar.", found=", ".join(map(str, missing)), where="--jar")
+    found: list[graph.JobGraph] = []
+    with Origins() as origins, _intercepted(found, origins, dict(values or {}), [jar.resolve() for jar in jars]):
+        _run(file.resolve(), arguments)
+    if not found:
+        raise ConfigurationError("The program ended without executing a DataStream job.", where=str(file))
+    return found
+
+
+def _run(file: Path, arguments: Sequence[str]) -> None:
+    argv, path = sys.argv, list(sys.path)
+    sys.argv, sys.path[0:0] = [str(file), *arguments], [str(file.parent)]
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            runpy.run_path(str(file), run_name="__main__")
+    except JobkitError:
+        raise
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise ConfigurationError(
+                "The program ended itself before it executed a job.",
+                found=f"exit code {end.code}",
+                where=str(file),
+                remedy="Give its arguments after --.",
+            ) from end
+    except Exception as error:
+        lines = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == str(file)]
+        place = f"{file}:{lines[-1].lineno}" if lines else str(file)
+        text = str(error).strip().splitlines()
+        summary = f"{type(error).__name__}: {text[0] if text else ''}"
+        raise ConfigurationError("The program raised an exception before it executed a job.", found=summary, where=place) from error
+    finally:
+        sys.argv, sys.path[:] = argv, path
+
+
+class _Collected:
+    """Stands for the results of execute_and_collect: there are none."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __enter__(self) -> _Collected:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Submitted(JobClient):
+    """Stands for the client of a job that was not submitted."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def get_job_id(self) -> JobID:
+        return JobID(get_gateway().jvm.org.apache.flink.api.common.JobID())
+
+    def get_job_execution_result(self) -> Any:
+        return get_gateway().jvm.java.util.concurrent.CompletableFuture.completedFuture(None)
+
+
+@contextlib.contextmanager
+def _intercepted(found: list[graph.JobGraph], origins: Origins, values: dict[str, str], jars: list[Path]) -> Iterator[None]:
+    create, add_jars = StreamExecutionEnvironment.get_execution_environment, StreamExecutionEnvironment.add_jars
+
+    def capture(env: StreamExecutionEnvironment, name: str | None = None) -> None:
+        found.append(graph.read(env, origins, name, clear=True))
+
+    def created(configuration: Configuration | None = None) -> StreamExecutionEnvironment:
+        merged = Configuration()
+        for key, value in {**values, **(configuration.to_dict() if configuration else {})}.items():
+            merged.set_string(key, value)
+        env = create(merged)
+        if jars:
+            add_jars(env, *(jar.as_uri() for jar in jars))
+        return env
+
+    def execute(env: StreamExecutionEnvironment, job_name: str | None = None) -> JobExecutionResult:
+        capture(env, job_name)
+        api = get_gateway().jvm.org.apache.flink.api.common
+        return JobExecutionResult(api.JobExecutionResult(api.JobID(), 0, get_gateway().jvm.java.util.HashMap()))
+
+    def execute_async(env: StreamExecutionEnvironment, job_name: str = "Flink Streaming Job") -> JobClient:
+        capture(env, job_name)
+        return _Submitted()
+
+    def collect(stream: DataStream, job_execution_name: str | None = None, limit: int | None = None) -> Any:
+        capture(stream.get_execution_environment(), job_execution_name)
+        return _Collected() if limit is None else []
+
+    def adding(env: StreamExecutionEnvironment, *paths: str) -> None:
+        add_jars(env, *(_existing(path, jars) for path in paths))
+
+    def sql(*_: Any, **__: Any) -> Any:
+        raise ConfigurationError(
+            "The program executes SQL by itself; jobkit reads the graphs of DataStream jobs.",
+            remedy="Turn the table into a stream with to_data_stream, or attach the statements with attach_as_datastream.",
+        )
+
+    patches: list[tuple[type, str, Callable[..., Any]]] = [
+        (StreamExecutionEnvironment, "get_execution_environment", staticmethod(created)),
+        (StreamExecutionEnvironment, "execute", execute),
+        (StreamExecutionEnvironment, "execute_async", execute_async),
+        (StreamExecutionEnvironment, "add_jars", adding),
+        (DataStream, "execute_and_collect", collect),
+        (Table, "execute", sql),
+        (Table, "execute_insert", sql),
+        (StatementSet, "execute", sql),
+    ]
+    originals = [(owner, name, owner.__dict__[name]) for owner, name, _ in patches]
+    for owner, name, replacement in patches:
+        setattr(owner, name, replacement)
+    try:
+        yield
+    finally:
+        for owner, name, original in originals:
+            setattr(owner, name, original)
+
+
+def _existing(url: str, jars: Sequence[Path]) -> str:
+    """Return the URL of a jar that is there: the program's own, or the one given in its place."""
+    path = Path(url2pathname(urlparse(url).path))
+    if path.is_file():
+        return url
+    stem = re.sub(r"-\d[\w.\-]*$", "", path.stem)
+    for jar in jars:
+        if re.sub(r"-\d[\w.\-]*$", "", jar.stem) == stem:
+            return jar.as_uri()
+    raise ConfigurationError(
+        "The program adds a jar that is not there.",
+        found=url,
+        remedy=f"Give it with --jar, for example --jar {stem}-<version>.jar; `jobkit doctor` says which versions fit.",
+    )

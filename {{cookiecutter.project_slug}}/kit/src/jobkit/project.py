@@ -1,0 +1,140 @@
+"""The project that a job lives in: what `[tool.jobkit]` in its pyproject.toml says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigurationError
+
+ENVIRONMENT_VARIABLE = "JOBKIT_ENV"
+"""Names the environment (the file in conf/) that a job runs in; unset means `prod`, the strictest."""
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A rule that the project switches off on purpose.
+
+    Attributes:
+        rule: The rule's id.
+        reason: Why, for the reviewer; printed on each run.
+        operator: The uid that the waiver is limited to, or None for the whole job.
+    """
+
+    rule: str
+    reason: str
+    operator: str | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project's root and its `[tool.jobkit]` table.
+
+    Attributes:
+        root: The folder that holds pyproject.toml.
+        pipeline: Where the job is built, as `package.module:function`.
+        flink: The exact PyFlink version, such as `2.2.1`.
+        kafka: The exact version of the broker that local runs start.
+        jars: Maven coordinates (`group:artifact:version`) of the job's connectors.
+        sample: What local runs feed the job, as `module:attribute`, or None.
+        waivers: The rules that are switched off, each with its reason.
+    """
+
+    root: Path
+    pipeline: str | None = None
+    flink: str | None = None
+    kafka: str | None = None
+    jars: tuple[str, ...] = ()
+    sample: str | None = None
+    waivers: tuple[Waiver, ...] = ()
+
+    @property
+    def work(self) -> Path:
+        """The folder for everything that jobkit writes locally; safe to delete, ignored by git."""
+        return self.root / ".jobkit"
+
+    @property
+    def conf(self) -> Path:
+        """The folder of the Flink configuration files."""
+        return self.root / "conf"
+
+
+def environment_name(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the name of the environment that the job runs in."""
+    return environ.get(ENVIRONMENT_VARIABLE, "").strip() or "prod"
+
+
+def find_project(start: Path) -> Project:
+    """Find the project that a folder or file belongs to.
+
+    Args:
+        start: A path in the project; the parents are searched for a pyproject.toml with `[tool.jobkit]`.
+
+    Raises:
+        ConfigurationError: When there is none, or its table is wrong.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            table = _parse(file).get("tool", {}).get("jobkit")
+            if table is not None:
+                return _project(file, table)
+    raise ConfigurationError(
+        "There is no jobkit project here.",
+        found=f"no pyproject.toml with [tool.jobkit] in {start} or above",
+        remedy="Change into the folder of a generated project, or use --program FILE for any PyFlink program.",
+    )
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError("pyproject.toml is not valid TOML.", found=str(error), where=str(file)) from error
+
+
+_TEXTS = ("pipeline", "flink", "kafka", "sample")
+
+
+def _project(file: Path, table: object) -> Project:
+    where = f"{file}, [tool.jobkit]"
+    if not isinstance(table, dict):
+        raise ConfigurationError("[tool.jobkit] must be a table.", found=repr(table), where=str(file))
+    unknown = sorted(set(table) - {*_TEXTS, "jars", "waivers"})
+    if unknown:
+        known = ", ".join((*_TEXTS, "jars", "waivers"))
+        raise ConfigurationError("[tool.jobkit] has an unknown key.", found=", ".join(unknown), where=where, remedy=f"The keys are {known}.")
+    for key in _TEXTS:
+        if key in table and not (isinstance(table[key], str) and table[key]):
+            raise ConfigurationError(f"{key} must be a text.", found=repr(table[key]), where=where)
+    jars = table.get("jars", [])
+    if not isinstance(jars, list) or not all(isinstance(jar, str) and jar.count(":") == 2 for jar in jars):
+        raise ConfigurationError("jars must be a list of Maven coordinates, group:artifact:version.", found=repr(jars), where=where)
+    texts = {key: table.get(key) for key in _TEXTS}
+    return Project(root=file.parent, jars=tuple(jars), waivers=_waivers(where, table.get("waivers", [])), **texts)
+
+
+def _waivers(where: str, entries: object) -> tuple[Waiver, ...]:
+    if not isinstance(entries, list):
+        raise ConfigurationError("waivers must be a list of tables, [[tool.jobkit.waivers]].", found=repr(entries), where=where)
+    waivers = []
+    for entry in entries:
+        fields = entry if isinstance(entry, dict) else {}
+        texts = all(isinstance(value, str) and value.strip() for value in fields.values())
+        if not ({"rule", "reason"} <= set(fields) <= {"rule", "reason", "operator"} and texts):
+            raise ConfigurationError(
+                "A waiver needs a rule and a reason.",
+                found=repr(entry),
+                where=where,
+                remedy='Write [[tool.jobkit.waivers]] with rule = "…", reason = "…" and, for one operator only, operator = "uid".',
+            )
+        waivers.append(Waiver(**fields))
+    return tuple(waivers)

@@ -1,0 +1,235 @@
+"""The source of the user's functions: where it is, what its names stand for, and which functions call which."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import linecache
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+_STDLIB = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
+_INSTALLED = ("site-packages", "dist-packages")
+_NOT_THE_USERS = ("pyflink", "jobkit", "py4j", "apache_beam")
+_UNKNOWN = object()
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A Python function of the user's and what `self` is in it.
+
+    Attributes:
+        function: The function.
+        instance: The object whose method it is, or None.
+    """
+
+    function: FunctionType
+    instance: Any = None
+
+    @property
+    def file(self) -> str:
+        """The file that it is written in."""
+        return self.function.__code__.co_filename
+
+    @property
+    def key(self) -> tuple[CodeType, int]:
+        """What tells it from others: its code and its object."""
+        return self.function.__code__, id(self.instance)
+
+    @property
+    def label(self) -> str:
+        """Its name, with the class when it is a method."""
+        return self.function.__qualname__.rpartition("<locals>.")[2]
+
+    @cached_property
+    def node(self) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
+        """Its syntax tree, or None when its source cannot be read."""
+        return _locate(self.function.__code__)
+
+    @property
+    def self_name(self) -> str | None:
+        """What it calls the object whose method it is."""
+        code = self.function.__code__
+        return code.co_varnames[0] if self.instance is not None and code.co_argcount else None
+
+    def resolve(self, expression: ast.expr) -> Any:
+        """Return the object that a name or a dotted name stands for, or None when that shows only when it runs."""
+        found = self._resolve(expression)
+        return None if found is _UNKNOWN else found
+
+    def _resolve(self, expression: ast.expr) -> Any:
+        if isinstance(expression, ast.Name):
+            return self._name(expression.id)
+        if isinstance(expression, ast.Attribute):
+            return _attribute(self._resolve(expression.value), expression.attr)
+        if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Name) and expression.func.id == "super":
+            return _Super(self.instance, self.function) if self.instance is not None else _UNKNOWN
+        return _UNKNOWN
+
+    def _name(self, name: str) -> Any:
+        code = self.function.__code__
+        if name == self.self_name:
+            return self.instance
+        if name in code.co_varnames or name in code.co_cellvars:
+            return self._imports.get(name, _UNKNOWN)
+        if name in code.co_freevars:
+            cell = (self.function.__closure__ or ())[code.co_freevars.index(name)]
+            return _content(cell)
+        scope = self.function.__globals__
+        return scope[name] if name in scope else getattr(builtins, name, _UNKNOWN)
+
+    @cached_property
+    def _imports(self) -> dict[str, Any]:
+        """Return what the function imports itself."""
+        found: dict[str, Any] = {}
+        for statement in ast.walk(self.node) if self.node else ():
+            if isinstance(statement, ast.Import):
+                for alias in statement.names:
+                    found[alias.asname or alias.name.split(".")[0]] = _module(alias.name if alias.asname else alias.name.split(".")[0])
+            elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+                for alias in statement.names:
+                    found[alias.asname or alias.name] = _attribute(_module(statement.module), alias.name)
+        return found
+
+    def calls(self) -> Iterator[ast.Call]:
+        """Yield each call in the function."""
+        return (node for node in ast.walk(self.node) if isinstance(node, ast.Call)) if self.node else iter(())
+
+    def called(self, call: ast.Call) -> Body | None:
+        """Return the user's function that is called; None for a library's, other than the one that this is in."""
+        found = body(self.resolve(call.func))
+        if found is None or not _is_installed(found.function):
+            return found
+        same = (found.function.__module__ or "").split(".")[0] == (self.function.__module__ or "").split(".")[0]
+        return found if same else None
+
+
+@dataclass(frozen=True)
+class _Super:
+    instance: Any
+    function: FunctionType
+
+    def find(self, name: str) -> Any:
+        classes = type(self.instance).__mro__
+        own = next((place for place, kind in enumerate(classes) if self.function in vars(kind).values()), 0)
+        for kind in classes[own + 1 :]:
+            if isinstance(vars(kind).get(name), FunctionType):
+                return MethodType(vars(kind)[name], self.instance)
+        return _UNKNOWN
+
+
+def body(callee: Any) -> Body | None:
+    """Return the user's Python function behind something callable, or None when it is a library's or no Python."""
+    if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
+        found = Body(callee.__func__, callee.__self__)
+    elif isinstance(callee, FunctionType):
+        found = Body(callee)
+    elif isinstance(callee, (BuiltinFunctionType, type)) or not isinstance(getattr(type(callee), "__call__", None), FunctionType):
+        return None
+    else:
+        found = Body(type(callee).__call__, callee)
+    inner = inspect.unwrap(found.function)
+    if isinstance(inner, FunctionType) and inner is not found.function:
+        found = Body(inner, found.instance)
+    return found if is_users(found.function) else None
+
+
+def is_users(function: FunctionType) -> bool:
+    """Return whether a function is the user's rather than a library's.
+
+    A job may be installed like a library (`pip install .`), so that what is installed may be the user's as well: all
+    but PyFlink, this kit and Python itself is. PyFlink's examples are the user's.
+    """
+    module = function.__module__ or ""
+    if module.split(".")[0] in _NOT_THE_USERS:
+        return module.startswith("pyflink.examples")
+    return _is_installed(function) or not function.__code__.co_filename.startswith((*_STDLIB, "<frozen"))
+
+
+def _is_installed(function: FunctionType) -> bool:
+    return any(f"/{folder}/" in function.__code__.co_filename.replace("\\", "/") for folder in _INSTALLED)
+
+
+def reachable(starts: Iterable[Body]) -> list[Body]:
+    """Return functions and those of the user's that they call, and so on."""
+    queue, found, seen = list(starts), [], set()
+    while queue:
+        here = queue.pop(0)
+        if here.key not in seen:
+            seen.add(here.key)
+            found.append(here)
+            queue.extend(called for call in here.calls() if (called := here.called(call)) is not None)
+    return found
+
+
+def _attribute(base: Any, name: str) -> Any:
+    if base is _UNKNOWN or base is None:
+        return _UNKNOWN
+    if isinstance(base, _Super):
+        return base.find(name)
+    if isinstance(base, (ModuleType, type)):
+        return getattr(base, name, _UNKNOWN)
+    held = getattr(base, "__dict__", {})
+    if name in held:
+        return held[name]
+    method = inspect.getattr_static(type(base), name, _UNKNOWN)
+    if isinstance(method, staticmethod):
+        return method.__func__
+    if isinstance(method, classmethod):
+        return MethodType(method.__func__, type(base))
+    if isinstance(method, FunctionType):
+        return MethodType(method, base)
+    # Methods written in C, such as random.Random().random, have no source, but they say where they come from.
+    return getattr(base, name, _UNKNOWN) if inspect.ismethoddescriptor(method) else _UNKNOWN
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return _UNKNOWN
+
+
+def _module(name: str) -> Any:
+    return sys.modules.get(name, _UNKNOWN)
+
+
+@lru_cache(maxsize=256)
+def _tree(file: str) -> ast.Module | None:
+    linecache.checkcache(file)
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return None
+
+
+def _locate(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
+    tree = _tree(code.co_filename)
+    found = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS) and _fits(node, code)] if tree else []
+    # Several lambdas may start on one line: they are told apart by the names that they use.
+    return next((node for node in found if _used(node) == _names(code)), found[0] if found else None)
+
+
+def _fits(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, code: CodeType) -> bool:
+    name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+    return (name, first) == (code.co_name, code.co_firstlineno)
+
+
+def _used(node: ast.AST) -> set[str]:
+    used = {entry.id for entry in ast.walk(node) if isinstance(entry, ast.Name)}
+    used |= {entry.attr for entry in ast.walk(node) if isinstance(entry, ast.Attribute)}
+    return used | {entry.arg for entry in ast.walk(node) if isinstance(entry, ast.arg)}
+
+
+def _names(code: CodeType) -> set[str]:
+    own = {*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars}
+    nested = [entry for entry in code.co_consts if isinstance(entry, CodeType)]
+    return {name for name in own if not name.startswith(".")}.union(*(_names(entry) for entry in nested))

@@ -1,0 +1,122 @@
+"""Finds the states of a job without a cluster: opens its functions, as a worker would, with a context that takes notes.
+
+The functions are opened in two processes of their own, side by side, each with another PYTHONHASHSEED and, when the
+job was built twice, each with the functions of another build. A name that differs between them is random. A process of
+its own also keeps the deadline when `open` dials a database, and keeps what the function prints away from the caller.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .graph import JobGraph, Operator, State
+
+DEADLINE = 20.0
+"""Seconds for the whole search; what has not answered by then is unknown."""
+
+_SEEDS = ("1", "2")
+_Answer = dict[str, Any]
+
+
+def discover(graph: JobGraph, again: JobGraph | None = None, deadline: float = DEADLINE) -> JobGraph:
+    """Find the states of every Python operator of a job, in place.
+
+    Fills `Operator.states`, `Operator.random_states` and, where they could not be found, `Operator.states_unknown`.
+
+    Args:
+        graph: The job.
+        again: The same job built a second time, or None.
+        deadline: Seconds until what has not answered is left as unknown.
+
+    Returns:
+        The same graph.
+    """
+    functions = [operator.python for operator in graph.operators]
+    if not any(functions):
+        return graph
+    second = [operator.python for operator in again.operators] if again else functions
+    if [len(pickled) for pickled in second] != [len(pickled) for pickled in functions]:
+        second = functions
+    parameters = _parameters(graph)
+    path = _path(graph)
+    workers = [_start(pickled, seed, path, parameters, deadline) for pickled, seed in zip((functions, second), _SEEDS, strict=True)]
+    answers = [_finish(worker, request, deadline) for worker, request in workers]
+    for index, operator in enumerate(graph.operators):
+        keys = [f"{index}/{number}" for number in range(len(operator.python))]
+        if keys:
+            graph.operators[index] = _filled(operator, *([answer[key] for key in keys] for answer in answers))
+    return graph
+
+
+def _parameters(graph: JobGraph) -> dict[str, str]:
+    """Return the global job parameters, which functions read through their runtime context."""
+    parameters = {"inBatchExecutionMode": str(graph.batch).lower(), "NUM_PARTITIONS": "1"}
+    j_parameters = graph.j_stream_graph.getExecutionConfig().getGlobalJobParameters().toMap()
+    return {**{key: j_parameters[key] for key in j_parameters}, **parameters}
+
+
+def _path(graph: JobGraph) -> list[str]:
+    """Return where the functions' modules are: this process's path, and the folders of the program that made the job."""
+    folders = [str(Path(operator.file).parent) for operator in graph.operators if operator.file]
+    return list(dict.fromkeys([*(str(Path(entry or ".").resolve()) for entry in sys.path), *folders]))
+
+
+def _start(
+    functions: Sequence[Sequence[bytes]], seed: str, path: list[str], parameters: dict[str, str], deadline: float
+) -> tuple[subprocess.Popen[bytes], bytes]:
+    request = {
+        "path": path,
+        "parameters": parameters,
+        "deadline": deadline,
+        "functions": {
+            f"{index}/{number}": base64.b64encode(pickled).decode()
+            for index, group in enumerate(functions)
+            for number, pickled in enumerate(group)
+        },
+    }
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYFLINK_GATEWAY_DISABLED": "true", "PYTHONPATH": os.pathsep.join(path)}
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "jobkit._opening"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+    return worker, json.dumps(request).encode()
+
+
+def _finish(worker: subprocess.Popen[bytes], request: bytes, deadline: float) -> dict[str, _Answer]:
+    """Return the answer for each function, or why there is none."""
+    reason = "the process that opened it ended"
+    try:
+        output, errors = worker.communicate(request, timeout=deadline + 2)
+        last = errors.decode(errors="replace").strip().splitlines()[-1:]
+        reason = ": ".join([reason, *last])
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        output, _ = worker.communicate()
+        reason = f"it was not open after {deadline:g} seconds"
+    answers = dict.fromkeys(json.loads(request)["functions"], {"unknown": reason})
+    for line in output.splitlines():
+        answer = json.loads(line)
+        answers[answer.pop("function")] = answer
+    return answers
+
+
+def _filled(operator: Operator, first: list[_Answer], second: list[_Answer]) -> Operator:
+    unknown = next((str(answer["unknown"]) for answer in (*first, *second) if "unknown" in answer), None)
+    states = [State(**state) for answer in first for state in answer.get("states", ())]
+    seen = {state["name"] for answer in second for state in answer.get("states", ())}
+    random = [] if unknown else [state for state in states if state.name not in seen]
+    descriptors = {entry["name"]: entry["type"] for answer in first for entry in answer.get("descriptors", ())}
+    broadcast = [replace(state, type=descriptors.get(state.name, state.type)) for state in operator.states if state.kind == "broadcast"]
+    return replace(operator, states=(*broadcast, *states), random_states=tuple(random), states_unknown=unknown)

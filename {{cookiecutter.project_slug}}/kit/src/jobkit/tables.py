@@ -1,0 +1,71 @@
+"""What the command line shows people: tables of operators and of what the rules found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from .graph import JobGraph, Operator
+from .guardrails import Result
+from .guardrails.report import place
+
+_STYLES = {"fail": "bold red", "unknown": "yellow", "waived": "magenta", "pass": "green", "not-applicable": "dim"}
+_SIGNS = {"fail": "✗", "unknown": "?", "waived": "~", "pass": "✓", "not-applicable": "·"}
+
+
+def operators(graph: JobGraph) -> RenderableType:
+    """Return a table of the operators that Flink runs, sources first."""
+    table = Table(title=graph.name, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("uid", "operator", "kind", "parallelism", "state", "written in"):
+        table.add_column(column, overflow="fold", justify="right" if column == "parallelism" else "left")
+    for operator in graph.operators:
+        uid = Text(operator.uid or "none", style="dim" if operator.hidden else ("" if operator.uid else "bold red"))
+        states = ", ".join(state.name for state in operator.states) or ("?" if operator.states_unknown else "")
+        table.add_row(uid, Text(operator.name), operator.kind, _parallelism(operator), states, Text((operator.where or "").rpartition("/")[2]))
+    hidden = sum(operator.hidden for operator in graph.operators)
+    note = f"{len(graph.operators)} operators; {hidden} made by PyFlink or the SQL planner, with uids that jobkit derived (dim)."
+    return Group(table, Text(note, style="dim"))
+
+
+def _parallelism(operator: Operator) -> str:
+    limit = "?" if operator.max_parallelism is None else str(operator.max_parallelism)
+    return f"{operator.parallelism}/{limit}"
+
+
+def findings(results: Sequence[Result]) -> RenderableType:
+    """Return what the rules found: the failures first, with place, reason and remedy; what holds, in a line each."""
+    order = ["fail", "unknown", "waived"]
+    details = [_finding(result) for status in order for result in results if result.status == status]
+    held = Table.grid(padding=(0, 1))
+    for result in results:
+        if result.status in ("pass", "not-applicable"):
+            held.add_row(_sign(result), result.rule, Text(result.message, style="dim"))
+    counts = Counter(result.status for result in results)
+    summary = ", ".join(f"{counts[status]} {status}" for status in _STYLES if counts[status])
+    return Group(*details, held, Text(f"\n{summary}", style="bold"))
+
+
+def _finding(result: Result) -> RenderableType:
+    head = Text.assemble(_sign(result), " ", (result.rule, "bold"), "  ", (place(result) or "", "cyan"))
+    return Group(head, *(Padding(line, (0, 0, 0, 4)) for line in _lines(result)), Text(""))
+
+
+def _lines(result: Result) -> Iterator[Text]:
+    yield Text(result.message)
+    if result.status == "waived":
+        yield Text(f"Waived: {result.reason}", style="magenta")
+        return
+    if result.why:
+        yield Text(f"Why:   {result.why}", style="dim")
+    if result.remedy:
+        yield Text.assemble(("Write: ", "bold"), result.remedy)
+
+
+def _sign(result: Result) -> Text:
+    return Text(_SIGNS[result.status], style=_STYLES[result.status])

@@ -1,0 +1,37 @@
+"""What Flink's transformations say about an operator's state: the type of its key, the names of broadcast states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from py4j.java_gateway import get_java_class
+from py4j.protocol import Py4JError
+from pyflink.common.typeinfo import RowTypeInfo, _from_java_type
+from pyflink.java_gateway import get_gateway
+
+KEYED_KINDS = frozenset({"keyed-process", "keyed-co-process", "keyed-co-broadcast-process", "window"})
+"""The kinds of Python operator whose state belongs to a key."""
+
+
+def key_type(j_transformation: Any) -> str | None:
+    """Return the type of the key of a keyed Python operator, as PyFlink writes it; None when it has no key."""
+    try:
+        j_type = j_transformation.getStateKeyType()
+    except Py4JError:  # a transformation that cannot be keyed has no such method
+        return None
+    if j_type is None:
+        return None
+    try:
+        row = _from_java_type(j_type)
+    except TypeError:  # a type that PyFlink does not know
+        return str(j_type.toString())
+    # PyFlink wraps the user's key in a row of one field.
+    return repr(row.get_field_types()[0]) if isinstance(row, RowTypeInfo) else repr(row)
+
+
+def broadcast_names(j_transformation: Any) -> tuple[str, ...]:
+    """Return the names of the broadcast states that an operator reads."""
+    kind = get_gateway().jvm.org.apache.flink.streaming.api.transformations.AbstractBroadcastStateTransformation
+    if not get_java_class(kind).isInstance(j_transformation):
+        return ()
+    return tuple(descriptor.getName() for descriptor in j_transformation.getBroadcastStateDescriptors().toArray())
