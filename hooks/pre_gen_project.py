@@ -15,7 +15,22 @@ from typing import Any
 ANSWERS: dict[str, Any] = json.loads(r"""{{ cookiecutter | tojson }}""")
 RAW: dict[str, Any] = json.loads(r"""{{ _cookiecutter | default({}) | tojson }}""")
 
-TAKEN = {"apache_beam", "conf", "flink", "jobkit", "kafka", "kit", "numpy", "pandas", "py4j", "pyarrow", "pyflink", "pytest", "sample", "tests"}
+TAKEN = {
+    "apache_beam",
+    "conf",
+    "flink",
+    "jobkit",
+    "kafka",
+    "kit",
+    "numpy",
+    "pandas",
+    "py4j",
+    "pyarrow",
+    "pyflink",
+    "pytest",
+    "sample",
+    "tests",
+}
 
 
 def problem(answers: dict[str, Any], raw: dict[str, Any]) -> str | None:
@@ -28,13 +43,13 @@ def problem(answers: dict[str, Any], raw: dict[str, Any]) -> str | None:
         return f"project_name must be up to 60 letters (A to Z), digits, spaces, dots and hyphens, a letter first: {name!r}."
     if not re.fullmatch(r"[a-z](-?[a-z0-9])*", slug) or len(slug) > 45:
         return f"project_slug must be up to 45 lower-case letters, digits and single hyphens, a letter first: {slug!r}."
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", package):
-        return f"package_name must be lower-case letters, digits and underscores, a letter first: {package!r}."
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,44}", package):
+        return f"package_name must be up to 45 lower-case letters, digits and underscores, a letter first: {package!r}."
     if keyword.iskeyword(package) or package in TAKEN or package in sys.stdlib_module_names:
-        return f"package_name is a word of Python's, or a module that the job imports: {package!r}. Choose another, such as {package + '_job'!r}."
+        return f"package_name is a word or a module that Python or the job uses: {package!r}. Choose another, such as {package}_job."
     for text in ("description", "organisation"):
         answer = answers[text]
-        if not answer.strip() or len(answer) > 200 or not answer.isprintable() or set('"\\{}<>`$') & set(answer):  # noqa: PLR2004
+        if not answer.strip() or len(answer) > 200 or not answer.isprintable() or set('"\\{}<>`$') & set(answer):
             return f"{text} must be one line of up to 200 characters without double quotes, backslashes, braces, < > ` and $: {answer!r}."
     if not answers["__organisation_slug"]:
         return f"organisation must hold a letter or a digit: {answers['organisation']!r}."

@@ -12,7 +12,7 @@ from pyflink.java_gateway import get_gateway
 
 
 @pytest.fixture(scope="session")
-def gateway() -> JavaGateway:
+def gateway(jvm: None) -> JavaGateway:  # noqa: ARG001
     """The JVM that PyFlink starts."""
     return get_gateway()
 
@@ -79,12 +79,15 @@ def test_what_is_written_comes_back(name: str, tmp_path: Path, gateway: JavaGate
 
 def test_hostile_values_come_back(tmp_path: Path, gateway: JavaGateway) -> None:
     """Quotes, backslashes, line ends, control and wide characters survive writing."""
-    values = {f"key.{number}": text for number, text in enumerate(('a"b', "a\\b", "a\nb\n", " x ", "#", "a: b", "\x7f\u2028", "naïve ☃ 🛫", "~", "null"))}
+    values = {
+        f"key.{number}": text
+        for number, text in enumerate(('a"b', "a\\b", "a\nb\n", " x ", "#", "a: b", "\x7f\u2028", "naïve ☃ 🛫", "~", "null"))
+    }
     write(values, tmp_path / "config.yaml")
     assert flink_reads(gateway, tmp_path) == values
 
 
-REFUSED_BY_FLINK_TOO = {
+REFUSED_BY_FLINK_TOO: dict[str, tuple[str | bytes, tuple[str, str, str]]] = {
     "twice": ("a: 1\na: 2\n", ("conflict", "a", "conf/base.yaml:2")),
     "no value": ("b: 1\na:\n", ("no-value", "a", "conf/base.yaml:2")),
     "null": ("a: ~\n", ("no-value", "a", "conf/base.yaml:1")),

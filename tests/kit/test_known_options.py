@@ -20,7 +20,7 @@ TEMPLATE = Path(__file__).parents[2] / "{{cookiecutter.project_slug}}"
 
 
 @pytest.fixture(scope="session")
-def gateway() -> JavaGateway:
+def gateway(jvm: None) -> JavaGateway:  # noqa: ARG001
     """The JVM that PyFlink starts."""
     return get_gateway()
 
@@ -104,7 +104,11 @@ def test_a_value_of_the_wrong_type_is_told_the_right_one(key: str, tmp_path: Pat
 
 def test_an_enum_and_a_list_are_taken_in_any_of_their_spellings(tmp_path: Path, options: Options) -> None:
     """Case, `-` for `_`, and both of Flink's notations for lists are right."""
-    values = {"execution.runtime-mode": "streaming", "pipeline.jars": "file:///a.jar;file:///b.jar", "pipeline.classpaths": "[file:///a, file:///b]"}
+    values = {
+        "execution.runtime-mode": "streaming",
+        "pipeline.jars": "file:///a.jar;file:///b.jar",
+        "pipeline.classpaths": "[file:///a, file:///b]",
+    }
     assert check(configured(tmp_path, values), options) == []
 
 
@@ -243,7 +247,10 @@ def test_the_templates_configuration_is_right(environment: str, conf: Path, opti
     configuration = load(conf, environment)
     assert [finding for finding in check(configuration, options) if finding.is_wrong] == []
     configuration.write(conf / "out" / "config.yaml")
-    assert dict(gateway.jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration(str(conf / "out")).toMap()) == configuration.values
+    assert (
+        dict(gateway.jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration(str(conf / "out")).toMap())
+        == configuration.values
+    )
 
 
 def test_the_template_opens_java_as_flinks_own_configuration_does(conf: Path) -> None:

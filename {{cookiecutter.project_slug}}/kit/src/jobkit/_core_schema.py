@@ -26,17 +26,21 @@ _PATTERNS = {
 }
 
 
+_PLAIN = (1e-3, 1e7)
+"""Java writes numbers in this range without an exponent."""
+
+
 class CoreResolver(VersionedResolver):
     """Give plain scalars the tag that the core schema says."""
 
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:  # noqa: ANN401  (ruamel.yaml's signature)
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         """Return a node's tag."""
         if kind is ScalarNode and implicit[0]:
             return Tag(suffix=_PREFIX + next(name for name, pattern in _PATTERNS.items() if pattern.fullmatch(value)))
         return super().resolve(kind, value, implicit)
 
 
-def construct(node: Node, parents: tuple[int, ...] = ()) -> Any:  # noqa: ANN401  (whatever YAML can hold)
+def construct(node: Node, parents: tuple[int, ...] = ()) -> Any:
     """Return the Python value of a composed node.
 
     Raises:
@@ -70,7 +74,7 @@ def _scalar(tag: str, text: str) -> str | int | float | bool | None:
 
 def double(value: float) -> str:
     """Write a finite number as Java's `Double.toString` does, which is how Flink turns YAML numbers into text."""
-    if not value or 1e-3 <= abs(value) < 1e7:
+    if not value or _PLAIN[0] <= abs(value) < _PLAIN[1]:
         return repr(value)
     decimal = Decimal(repr(value)).normalize()
     digits = "".join(map(str, decimal.as_tuple().digits))

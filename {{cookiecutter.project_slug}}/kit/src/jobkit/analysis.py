@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cluster import distribution, jars, java
+from .cluster.repository import Progress
 from .errors import ConfigurationError
 from .project import Project
 
@@ -36,7 +37,7 @@ class Analysis:
     notes: tuple[str, ...] = ()
 
 
-def prepare(project: Project | None, progress: jars.Progress | None = None) -> None:
+def prepare(project: Project | None, progress: Progress | None = None) -> None:
     """Point PyFlink's gateway, which is not started yet, at a fit Java and at the project's jars.
 
     Raises:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ from rich.console import Console
 
 from .errors import ConfigurationError, JobkitError
 from .project import Project, environment_name, find_project
-from .project import Project, find_project
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -44,22 +42,23 @@ _debugging: list[bool] = []
 
 
 @app.command()
-def config(env: Env = "", as_json: Json = False) -> None:
+def config(env: Env | None = None, as_json: Json = False) -> None:
     """Show an environment's Flink configuration: each value, where it is written, Flink's default, every mistake."""
     from .configuration import read
-    from .findings import check
+    from .findings import check as find_mistakes
     from .known_options import Options
-    from .project import environment_name
     from .reports import configuration_json, configuration_table
 
     project = find_project(Path.cwd())
     configuration = read(project.conf, env or environment_name())
     _provide_jvm(project)
     known = Options.of_flink()
-    findings = check(configuration, known)
-    shown = configuration_json if as_json else configuration_table
-    _show(shown(configuration, known, findings))
-    raise typer.Exit(2 if any(finding.is_wrong for finding in findings) else 0)
+    mistakes = find_mistakes(configuration, known)
+    if as_json:
+        _document(configuration_json(configuration, known, mistakes))
+    else:
+        _wide().print(configuration_table(configuration, known, mistakes))
+    raise typer.Exit(2 if any(finding.is_wrong for finding in mistakes) else 0)
 
 
 @app.command()
@@ -69,29 +68,28 @@ def doctor(as_json: Json = False) -> None:
     from .reports import doctor_table
 
     checks = examine(find_project(Path.cwd()))
-    _show({"checks": [check.to_json() for check in checks]} if as_json else doctor_table(checks))
-    raise typer.Exit(1 if any(check.status == "fail" for check in checks) else 0)
+    if as_json:
+        _document({"checks": [result.to_json() for result in checks]})
+    else:
+        _wide().print(doctor_table(checks))
+    raise typer.Exit(1 if any(result.status == "fail" for result in checks) else 0)
 
 
 def _provide_jvm(project: Project) -> None:
-    """Give PyFlink's JVM a Java, and a place for its log: not the installed package."""
+    """Give PyFlink's JVM a Java, a place for its log, and the connectors' jars if they are there; fetch nothing."""
     from .cluster import java
 
     java.provide()
-    logs = project.work / "log"
+    logs, library = project.work / "logs", project.work / "flink" / "lib"
     logs.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("FLINK_LOG_DIR", str(logs))
+    os.environ["FLINK_LOG_DIR"] = str(logs)
+    if (library / f"flink-dist-{project.flink}.jar").exists():
+        os.environ["FLINK_LIB_DIR"] = str(library)
 
 
-def _show(content: object) -> None:
-    """Print JSON (a dictionary) or what Rich renders."""
-    if isinstance(content, dict):
-        print(json.dumps(content, indent=2, ensure_ascii=False))
-    else:
-        from rich.console import Console
-
-        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140  # a pipe has no width
-        Console(width=width).print(content)
+def _wide() -> Console:
+    """Return a console for tables; a pipe has no width of its own."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140)
 
 
 @app.command()
@@ -144,6 +142,37 @@ def check(
             _notes.print(note, style="dim")
     if any(result.status == "fail" for _, results in pairs for result in results):
         raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    env: Env = "local",
+    snapshot: Annotated[str | None, typer.Option("--from", metavar="SNAPSHOT", help="Resume from a checkpoint or savepoint of the last run.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the cluster and its web UI up until Ctrl-C.")] = False,
+    parallelism: Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism (default 2).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the job on a local cluster and broker over the sample, and judge what comes out."""
+    from .cluster import display, interruption
+    from .cluster.run import LocalRun, Options
+
+    stdout = Console(file=sys.stdout, highlight=False)
+    options = Options(environment=env, snapshot=snapshot, parallelism=parallelism)
+    try:
+        with contextlib.redirect_stdout(sys.stderr), display.Display(_notes) as shown:
+            local = LocalRun(find_project(Path.cwd()), options, shown)
+            with local.execute() as outcome:
+                shown.close()
+                display.show(outcome, stdout, as_json=as_json)
+                if keep:
+                    _notes.print(f"The web UI is up at {outcome.url} until Ctrl-C.")
+                    interruption.wait()
+    except JobkitError as error:
+        if any(_debugging):
+            raise
+        display.show_failure(error, stdout, _notes, as_json=as_json)
+        raise typer.Exit(error.exit_code) from error
+    raise typer.Exit(1 if outcome.verdict.differences else 0)
 
 
 @contextlib.contextmanager

@@ -208,7 +208,7 @@ def _text(node: Node) -> str | None:
     return None if value is None else str(value)
 
 
-def _flow(value: Any) -> str:  # noqa: ANN401  (whatever YAML can hold)
+def _flow(value: Any) -> str:
     """Return a list as one line of YAML, as Flink's `YamlParserUtils.toYAMLString` does."""
     text = io.StringIO()
     _yaml(default_flow_style=True).dump(value, text)

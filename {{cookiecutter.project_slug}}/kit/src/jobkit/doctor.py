@@ -109,7 +109,9 @@ def _imports(_: Project) -> Check:
     if answer is not None and answer.returncode == 0:
         return Check("Python worker", "ok", answer.stdout.strip())
     reason = answer.stderr.strip().splitlines() if answer is not None else []
-    return Check("Python worker", "fail", reason[-1] if reason else "no answer", "The installed packages do not fit together: run make setup.")
+    return Check(
+        "Python worker", "fail", reason[-1] if reason else "no answer", "The installed packages do not fit together: run make setup."
+    )
 
 
 def _java(_: Project) -> Check:
@@ -203,7 +205,12 @@ def _kit(project: Project) -> Check:
     except JobkitError as error:
         return Check("Kit", "warn", f"flink-jobkit {version}; {error}", "Take kit/ anew: cruft update.")
     if changes:
-        return Check("Kit", "warn", f"flink-jobkit {version}; {changes}", "An update would conflict: move your changes to src/, or restore the files.")
+        return Check(
+            "Kit",
+            "warn",
+            f"flink-jobkit {version}; {changes}",
+            "An update would conflict: move your changes to src/, or restore the files.",
+        )
     stale = manifest.differing(folder / "src" / "jobkit", Path(__file__).parent)
     if stale:
         return Check("Kit", "warn", f"flink-jobkit {version}; installed are other files than kit/ has: {stale[0]}", "Run make setup.")

@@ -91,7 +91,7 @@ def _unlisted(options: Options, key: str, origin: str) -> Finding:
     if key in options.elsewhere:
         message = f"{key} is an option of a table or connector ({options.elsewhere[key]}); Flink does not read it from here."
         return Finding(key, "unknown-key", message, "Give it where the table or connector is made.", origin)
-    first = key.split(".")[0]
+    first = key.split(".", maxsplit=1)[0]
     if any(known.split(".")[0] == first for known in options.known):
         return Finding(key, "unknown-key", f"Flink has no option {key}.", "Remove it; Flink ignores it.", origin)
     message = f"Flink has no option that begins with {first}; a plug-in of yours may read {key}."

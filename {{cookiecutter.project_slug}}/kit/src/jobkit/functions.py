@@ -27,6 +27,12 @@ def load(pickled: bytes) -> Any:
         return None
 
 
+def adapter(root: Any) -> str | None:
+    """Return the name of the class of PyFlink's that wraps the user's function, such as `AddKey`; None when none does."""
+    kind = type(root)
+    return kind.__name__ if _is_flinks(kind) else None
+
+
 def users(root: Any) -> list[Any]:
     """Return the user's callables and objects that PyFlink wrapped into an operator's function."""
     found: list[Any] = []
@@ -46,7 +52,7 @@ def _collect(value: Any, found: list[Any], seen: set[int]) -> None:
     elif isinstance(value, (list, tuple)):
         for entry in value:
             _collect(entry, found, seen)
-    elif (type(value).__module__ or "").split(".")[0] == "pyflink" and not type(value).__module__.startswith("pyflink.examples"):
+    elif _is_flinks(type(value)):
         for entry in list(getattr(value, "__dict__", {}).values()):
             _collect(entry, found, seen)
     elif hasattr(value, "__dict__"):
@@ -77,5 +83,3 @@ def operators_functions(operator: Operator) -> Iterator[tuple[Any, Any]]:
         root = load(pickled)
         if root is not None:
             yield root, users(root)
-
-

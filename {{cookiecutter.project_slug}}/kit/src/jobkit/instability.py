@@ -23,7 +23,9 @@ _CALLS = {
     **{("os", name): RANDOM for name in ("urandom", "getrandom")},
     **{("os", name): PROCESS for name in ("getpid", "getppid")},
     **{("uuid", name): RANDOM for name in ("uuid1", "uuid4")},
-    **{("uuid", "getnode"): PROCESS, ("socket", "gethostname"): PROCESS, ("threading", "get_ident"): PROCESS},
+    ("uuid", "getnode"): PROCESS,
+    ("socket", "gethostname"): PROCESS,
+    ("threading", "get_ident"): PROCESS,
     **{("time", name): TIME for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")},
     **{("time", name): TIME for name in ("process_time", "process_time_ns", "thread_time", "thread_time_ns")},
     **{("datetime", name): TIME for name in ("now", "utcnow", "today")},
@@ -82,7 +84,7 @@ class _Flow:
         before = sum(map(len, self._variables.values()))
         for node in self._nodes:
             if isinstance(node, (ast.Assign, ast.AugAssign, ast.NamedExpr, ast.AnnAssign)) and node.value is not None:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                targets: list[ast.expr] = node.targets if isinstance(node, ast.Assign) else [node.target]
                 self._taint(targets, node.value)
             elif isinstance(node, (ast.For, ast.comprehension)):
                 self._taint([node.target], node.iter)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
+from pyflink.java_gateway import get_gateway
 
 from .errors import ConfigurationError
 
@@ -96,7 +97,7 @@ class Options:
         families: Beginnings of keys that cannot be listed, and who reads them.
     """
 
-    def __init__(self, gateway: Any) -> None:  # noqa: ANN401  (py4j has no types)
+    def __init__(self, gateway: Any) -> None:
         """Ask a JVM; `gateway` is what `pyflink.java_gateway.get_gateway` returns. Takes a second or two."""
         self._gateway = gateway
         self._jvm = gateway.jvm
@@ -113,8 +114,6 @@ class Options:
     @classmethod
     def of_flink(cls) -> Options:
         """Start PyFlink's JVM if it does not run yet, and ask it."""
-        from pyflink.java_gateway import get_gateway
-
         return cls(get_gateway())
 
     def is_sensitive(self, key: str) -> bool:
@@ -171,13 +170,13 @@ class Options:
         matches = difflib.get_close_matches(key, self.known, n=1, cutoff=0.8)
         return matches[0] if matches else None
 
-    def _get(self, values: Mapping[str, str], option: Option) -> Any:  # noqa: ANN401  (the option's own type)
+    def _get(self, values: Mapping[str, str], option: Option) -> Any:
         configuration = self._flink.Configuration()
         for key, value in values.items():
             configuration.setString(key, value)
         return configuration.get(option.java)
 
-    def _ask(self, option: Option, method: str) -> Any:  # noqa: ANN401
+    def _ask(self, option: Option, method: str) -> Any:
         """Call a method that `ConfigOption` keeps to its package."""
         java_method = option.java.getClass().getDeclaredMethod(method, self._gateway.new_array(self._jvm.java.lang.Class, 0))
         java_method.setAccessible(True)
@@ -223,7 +222,7 @@ class Options:
                 if key not in self.known:
                     self.old.setdefault(key, option)
 
-    def _add_suffix_families(self, java_class: Any) -> set[str]:  # noqa: ANN401
+    def _add_suffix_families(self, java_class: Any) -> set[str]:
         annotation_class = self._jvm.java.lang.Class.forName("org.apache.flink.annotation.docs.Documentation$SuffixOption")
         keys = set()
         for java_field in java_class.getFields():

@@ -48,7 +48,7 @@ def launch(build: entry.Build) -> None:
     try:
         env, name = prepare(build)
     except JobkitError as error:
-        print(error if isinstance(error, GuardrailsBroken) else f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"{error}\n" if isinstance(error, GuardrailsBroken) else f"error: {error}\n")
         sys.exit(error.exit_code)
     env.execute(name)
 

@@ -91,6 +91,7 @@ class _Scope:
         self._globals = {name for node in self._nodes if isinstance(node, ast.Global) for name in node.names}
         self._outer = set(body.function.__code__.co_freevars) - {"__class__"}
         self._locals = _bound(self._nodes) - self._globals - self._outer
+        self._aliases: dict[str, _Place] = {}
         self._aliases = self._find_aliases()
         self.changes = [change for node in self._nodes for change in self._changes(node) if self._counts(change)]
 
@@ -117,9 +118,9 @@ class _Scope:
         elif isinstance(node, (ast.AugAssign, ast.For, ast.NamedExpr)) or (isinstance(node, ast.AnnAssign) and node.value):
             yield from self._target(node.target)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _MUTATORS:
-            base = _root(node.func.value, self._place)
-            if base is not None:
-                yield _Change(self._at(base), node, base, whole=False, reads=node.func.attr in _READING)
+            base, place = self._root(node.func.value)
+            if place is not None:
+                yield _Change(place, node, base, whole=False, reads=node.func.attr in _READING)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr" and len(node.args) == 3:
             yield from self._setattr(node)
 
@@ -135,13 +136,10 @@ class _Scope:
                 yield from self._target(element)
         elif isinstance(target, ast.Starred):
             yield from self._target(target.value)
-        elif isinstance(target, ast.Name):
-            if target.id in self._globals or target.id in self._outer:
-                yield _Change(self._at(target), target, target, whole=True)
-        else:
-            base = _root(target, self._place)
-            if base is not None:
-                yield _Change(self._at(base), target, base, whole=base is target)
+        elif not isinstance(target, ast.Name) or target.id in self._globals | self._outer:
+            base, place = self._root(target)
+            if place is not None:
+                yield _Change(place, target, base, whole=base is target)
 
     def _counts(self, change: _Change) -> bool:
         """Return whether a change is one of data: not of a state or metric, and not one that only keeps what it made."""
@@ -179,19 +177,21 @@ class _Scope:
 
     def _find_aliases(self) -> dict[str, _Place]:
         """Return the local names for what outlives the call: `seen = self.seen`."""
-        self._aliases: dict[str, _Place] = {}
         found: dict[str, _Place] = {}
         for node in self._nodes:
             if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-                base = _root(node.value, self._place) if isinstance(node.value, (ast.Attribute, ast.Name)) else None
-                if base is not None and node.targets[0].id in self._locals:
-                    found[node.targets[0].id] = self._at(base)
+                _, place = self._root(node.value) if isinstance(node.value, (ast.Attribute, ast.Name)) else (None, None)
+                if place is not None and node.targets[0].id in self._locals:
+                    found[node.targets[0].id] = place
         return found
 
-    def _at(self, node: ast.expr) -> _Place:
+    def _root(self, node: ast.expr) -> tuple[ast.expr, _Place | None]:
+        """Return the variable in `variable[0].name[1]`, as it is written and as what it is."""
         place = self._place(node)
-        assert place is not None
-        return place
+        while place is None and isinstance(node, (ast.Attribute, ast.Subscript)):
+            node = node.value
+            place = self._place(node)
+        return node, place
 
     def _place(self, node: ast.AST) -> _Place | None:
         """Return the variable that an expression is, when it outlives the call."""
@@ -213,15 +213,6 @@ class _Scope:
             if isinstance(owner, (ModuleType, type)) and node.value.id not in self._locals:
                 return _Place("module", id(owner), f"{node.value.id}.{node.attr}")
         return None
-
-
-def _root(node: ast.expr, place: Any) -> ast.expr | None:
-    """Return the variable in `variable[0].name[1]`."""
-    while place(node) is None:
-        if not isinstance(node, (ast.Attribute, ast.Subscript)):
-            return None
-        node = node.value
-    return node
 
 
 def _bound(nodes: list[ast.AST]) -> set[str]:

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyflink.datastream.data_stream import DataStream, DataStreamSink
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _NOT_THE_USERS = ("pyflink", "py4j", "jobkit", "contextlib")
 
@@ -48,7 +51,7 @@ class Origins(AbstractContextManager["Origins"]):
         """Return where a transformation was made, or None if no call of the user's returned or passed it."""
         return self._origins.get(transformation)
 
-    def __enter__(self) -> Origins:
+    def __enter__(self) -> Self:
         """Start to record."""
         for wrapper in (DataStream, DataStreamSink):
             self._patch(wrapper)

@@ -14,6 +14,10 @@ _STYLE = (
     ".uid{font-weight:600;font-size:13px}.note{fill:#607d8b}"
     ".edge{fill:none;stroke:#90a4ae;stroke-width:1.5;marker-end:url(#arrow)}"
 )
+_ARROW = (
+    '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    '<path d="M0 0 8 4 0 8z" fill="#90a4ae"/></marker></defs>'
+)
 
 
 def svg(graph: JobGraph) -> str:
@@ -31,8 +35,7 @@ def svg(graph: JobGraph) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
             f"<title>{escape(graph.name)}</title><style>{_STYLE}</style>",
-            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-            '<path d="M0 0 8 4 0 8z" fill="#90a4ae"/></marker></defs>',
+            _ARROW,
             f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
             f'<text x="{_MARGIN}" y="18" class="note">{escape(graph.name)}</text>',
             *edges,

@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
@@ -22,6 +22,9 @@ from pyflink.table import StatementSet, Table
 from . import graph
 from .errors import ConfigurationError, JobkitError
 from .origins import Origins
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def graphs(
@@ -45,12 +48,13 @@ def graphs(
     missing = [jar for jar in jars if not jar.is_file()]
     if missing:
         raise ConfigurationError("There is no such jar.", found=", ".join(map(str, missing)), where="--jar")
-    found: list[graph.JobGraph] = []
-    with Origins() as origins, _intercepted(found, origins, dict(values or {}), [jar.resolve() for jar in jars]):
-        _run(file.resolve(), arguments)
-    if not found:
+    with Origins() as origins:
+        interception = _Interception(origins, values or {}, [jar.resolve() for jar in jars])
+        with interception.active():
+            _run(file.resolve(), arguments)
+    if not interception.found:
         raise ConfigurationError("The program ended without executing a DataStream job.", where=str(file))
-    return found
+    return interception.found
 
 
 def _run(file: Path, arguments: Sequence[str]) -> None:
@@ -85,7 +89,7 @@ class _Collected:
     def __iter__(self) -> Iterator[Any]:
         return iter(())
 
-    def __enter__(self) -> _Collected:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,7 +99,7 @@ class _Collected:
         pass
 
 
-class _Submitted(JobClient):
+class _Submitted(JobClient):  # type: ignore[misc]  # PyFlink brings no types
     """Stands for the client of a job that was not submitted."""
 
     def __init__(self) -> None:
@@ -108,62 +112,65 @@ class _Submitted(JobClient):
         return get_gateway().jvm.java.util.concurrent.CompletableFuture.completedFuture(None)
 
 
-@contextlib.contextmanager
-def _intercepted(found: list[graph.JobGraph], origins: Origins, values: dict[str, str], jars: list[Path]) -> Iterator[None]:
-    create, add_jars = StreamExecutionEnvironment.get_execution_environment, StreamExecutionEnvironment.add_jars
+class _Interception:
+    """What takes the place of the calls that would execute a job, while a program runs."""
 
-    def capture(env: StreamExecutionEnvironment, name: str | None = None) -> None:
-        found.append(graph.read(env, origins, name, clear=True))
+    def __init__(self, origins: Origins, values: Mapping[str, str], jars: Sequence[Path]) -> None:
+        self.found: list[graph.JobGraph] = []
+        self._origins, self._values, self._jars = origins, values, jars
+        self._create, self._add_jars = StreamExecutionEnvironment.get_execution_environment, StreamExecutionEnvironment.add_jars
 
-    def created(configuration: Configuration | None = None) -> StreamExecutionEnvironment:
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Replace the calls."""
+        patches: list[tuple[type, str, Callable[..., Any]]] = [
+            (StreamExecutionEnvironment, "get_execution_environment", staticmethod(self._created)),
+            (StreamExecutionEnvironment, "execute", lambda env, job_name=None: self._execute(env, job_name)),
+            (StreamExecutionEnvironment, "execute_async", lambda env, job_name=None: self._submit(env, job_name)),
+            (StreamExecutionEnvironment, "add_jars", lambda env, *urls: self._add(env, *urls)),
+            (DataStream, "execute_and_collect", lambda stream, name=None, limit=None: self._collect(stream, name, limit)),
+            *((owner, name, _refuse_sql) for owner, name in ((Table, "execute"), (Table, "execute_insert"), (StatementSet, "execute"))),
+        ]
+        with contextlib.ExitStack() as stack:
+            for owner, name, replacement in patches:
+                stack.callback(setattr, owner, name, owner.__dict__[name])
+                setattr(owner, name, replacement)
+            yield
+
+    def _capture(self, env: StreamExecutionEnvironment, name: str | None) -> None:
+        self.found.append(graph.read(env, self._origins, name, clear=True))
+
+    def _created(self, configuration: Configuration | None = None) -> StreamExecutionEnvironment:
         merged = Configuration()
-        for key, value in {**values, **(configuration.to_dict() if configuration else {})}.items():
+        for key, value in {**self._values, **(configuration.to_dict() if configuration else {})}.items():
             merged.set_string(key, value)
-        env = create(merged)
-        if jars:
-            add_jars(env, *(jar.as_uri() for jar in jars))
+        env = self._create(merged)
+        if self._jars:
+            self._add_jars(env, *(jar.as_uri() for jar in self._jars))
         return env
 
-    def execute(env: StreamExecutionEnvironment, job_name: str | None = None) -> JobExecutionResult:
-        capture(env, job_name)
+    def _execute(self, env: StreamExecutionEnvironment, name: str | None) -> JobExecutionResult:
+        self._capture(env, name)
         api = get_gateway().jvm.org.apache.flink.api.common
         return JobExecutionResult(api.JobExecutionResult(api.JobID(), 0, get_gateway().jvm.java.util.HashMap()))
 
-    def execute_async(env: StreamExecutionEnvironment, job_name: str = "Flink Streaming Job") -> JobClient:
-        capture(env, job_name)
+    def _submit(self, env: StreamExecutionEnvironment, name: str | None) -> JobClient:
+        self._capture(env, name)
         return _Submitted()
 
-    def collect(stream: DataStream, job_execution_name: str | None = None, limit: int | None = None) -> Any:
-        capture(stream.get_execution_environment(), job_execution_name)
+    def _add(self, env: StreamExecutionEnvironment, *urls: str) -> None:
+        self._add_jars(env, *(_existing(url, self._jars) for url in urls))
+
+    def _collect(self, stream: DataStream, name: str | None, limit: int | None) -> _Collected | list[Any]:
+        self._capture(stream.get_execution_environment(), name)
         return _Collected() if limit is None else []
 
-    def adding(env: StreamExecutionEnvironment, *paths: str) -> None:
-        add_jars(env, *(_existing(path, jars) for path in paths))
 
-    def sql(*_: Any, **__: Any) -> Any:
-        raise ConfigurationError(
-            "The program executes SQL by itself; jobkit reads the graphs of DataStream jobs.",
-            remedy="Turn the table into a stream with to_data_stream, or attach the statements with attach_as_datastream.",
-        )
-
-    patches: list[tuple[type, str, Callable[..., Any]]] = [
-        (StreamExecutionEnvironment, "get_execution_environment", staticmethod(created)),
-        (StreamExecutionEnvironment, "execute", execute),
-        (StreamExecutionEnvironment, "execute_async", execute_async),
-        (StreamExecutionEnvironment, "add_jars", adding),
-        (DataStream, "execute_and_collect", collect),
-        (Table, "execute", sql),
-        (Table, "execute_insert", sql),
-        (StatementSet, "execute", sql),
-    ]
-    originals = [(owner, name, owner.__dict__[name]) for owner, name, _ in patches]
-    for owner, name, replacement in patches:
-        setattr(owner, name, replacement)
-    try:
-        yield
-    finally:
-        for owner, name, original in originals:
-            setattr(owner, name, original)
+def _refuse_sql(*_: object, **__: object) -> None:
+    raise ConfigurationError(
+        "The program executes SQL by itself; jobkit reads the graphs of DataStream jobs.",
+        remedy="Turn the table into a stream with to_data_stream, or attach the statements with attach_as_datastream.",
+    )
 
 
 def _existing(url: str, jars: Sequence[Path]) -> str:

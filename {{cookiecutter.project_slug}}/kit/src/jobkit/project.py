@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,14 +92,15 @@ def find_project(start: Path) -> Project:
 
 
 def _parse(file: Path) -> dict[str, Any]:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ModuleNotFoundError:  # Python 3.10
+    else:
         import tomli as tomllib
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError("pyproject.toml is not valid TOML.", found=str(error), where=str(file)) from error
+    return table
 
 
 _TEXTS = ("pipeline", "flink", "kafka", "sample")
@@ -111,20 +113,23 @@ def _project(file: Path, table: object) -> Project:
     unknown = sorted(set(table) - {*_TEXTS, "jars", "waivers"})
     if unknown:
         known = ", ".join((*_TEXTS, "jars", "waivers"))
-        raise ConfigurationError("[tool.jobkit] has an unknown key.", found=", ".join(unknown), where=where, remedy=f"The keys are {known}.")
+        what, remedy = "[tool.jobkit] has an unknown key.", f"The keys are {known}."
+        raise ConfigurationError(what, found=", ".join(unknown), where=where, remedy=remedy)
     for key in _TEXTS:
         if key in table and not (isinstance(table[key], str) and table[key]):
             raise ConfigurationError(f"{key} must be a text.", found=repr(table[key]), where=where)
     jars = table.get("jars", [])
     if not isinstance(jars, list) or not all(isinstance(jar, str) and jar.count(":") == 2 for jar in jars):
-        raise ConfigurationError("jars must be a list of Maven coordinates, group:artifact:version.", found=repr(jars), where=where)
+        what = "jars must be a list of Maven coordinates, group:artifact:version."
+        raise ConfigurationError(what, found=repr(jars), where=where)
     texts = {key: table.get(key) for key in _TEXTS}
     return Project(root=file.parent, jars=tuple(jars), waivers=_waivers(where, table.get("waivers", [])), **texts)
 
 
 def _waivers(where: str, entries: object) -> tuple[Waiver, ...]:
     if not isinstance(entries, list):
-        raise ConfigurationError("waivers must be a list of tables, [[tool.jobkit.waivers]].", found=repr(entries), where=where)
+        what = "waivers must be a list of tables, [[tool.jobkit.waivers]]."
+        raise ConfigurationError(what, found=repr(entries), where=where)
     waivers = []
     for entry in entries:
         fields = entry if isinstance(entry, dict) else {}

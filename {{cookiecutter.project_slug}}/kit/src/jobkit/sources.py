@@ -131,10 +131,11 @@ def body(callee: Any) -> Body | None:
         found = Body(callee.__func__, callee.__self__)
     elif isinstance(callee, FunctionType):
         found = Body(callee)
-    elif isinstance(callee, (BuiltinFunctionType, type)) or not isinstance(getattr(type(callee), "__call__", None), FunctionType):
-        return None
     else:
-        found = Body(type(callee).__call__, callee)
+        method = None if isinstance(callee, (BuiltinFunctionType, type)) else inspect.getattr_static(type(callee), "__call__", None)
+        if not isinstance(method, FunctionType):
+            return None
+        found = Body(method, callee)
     inner = inspect.unwrap(found.function)
     if isinstance(inner, FunctionType) and inner is not found.function:
         found = Body(inner, found.instance)

@@ -7,6 +7,7 @@ its own also keeps the deadline when `open` dials a database, and keeps what the
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import os
@@ -17,12 +18,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .functions import entries, operators_functions
 from .graph import JobGraph, Operator, State
+from .sources import reachable
 
 DEADLINE = 20.0
 """Seconds for the whole search; what has not answered by then is unknown."""
 
 _SEEDS = ("1", "2")
+_GETTERS = {"get_state", "get_list_state", "get_map_state", "get_reducing_state", "get_aggregating_state", "window_state", "global_state"}
 _Answer = dict[str, Any]
 
 
@@ -105,7 +109,7 @@ def _finish(worker: subprocess.Popen[bytes], request: bytes, deadline: float) ->
         worker.kill()
         output, _ = worker.communicate()
         reason = f"it was not open after {deadline:g} seconds"
-    answers = dict.fromkeys(json.loads(request)["functions"], {"unknown": reason})
+    answers: dict[str, _Answer] = {function: {"unknown": reason} for function in json.loads(request)["functions"]}
     for line in output.splitlines():
         answer = json.loads(line)
         answers[answer.pop("function")] = answer
@@ -113,10 +117,21 @@ def _finish(worker: subprocess.Popen[bytes], request: bytes, deadline: float) ->
 
 
 def _filled(operator: Operator, first: list[_Answer], second: list[_Answer]) -> Operator:
-    unknown = next((str(answer["unknown"]) for answer in (*first, *second) if "unknown" in answer), None)
+    unopened = next((str(answer["unknown"]) for answer in (*first, *second) if "unknown" in answer), None)
+    unknown = unopened or _asked_late(operator)
     states = [State(**state) for answer in first for state in answer.get("states", ())]
     seen = {state["name"] for answer in second for state in answer.get("states", ())}
-    random = [] if unknown else [state for state in states if state.name not in seen]
+    random = [] if unopened else [state for state in states if state.name not in seen]
     descriptors = {entry["name"]: entry["type"] for answer in first for entry in answer.get("descriptors", ())}
     broadcast = [replace(state, type=descriptors.get(state.name, state.type)) for state in operator.states if state.kind == "broadcast"]
     return replace(operator, states=(*broadcast, *states), random_states=tuple(random), states_unknown=unknown)
+
+
+def _asked_late(operator: Operator) -> str | None:
+    """Return where an operator's functions ask for states while they process, which opening them does not show."""
+    for _, users in operators_functions(operator):
+        for body in reachable([entry for user in users for entry in entries(user)]):
+            for call in body.calls():
+                if isinstance(call.func, ast.Attribute) and call.func.attr in _GETTERS:
+                    return f"{body.label} calls {call.func.attr}() while it processes ({body.file}:{call.lineno})"
+    return None

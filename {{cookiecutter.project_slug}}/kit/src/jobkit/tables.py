@@ -14,20 +14,25 @@ from rich.text import Text
 from .graph import JobGraph, Operator
 from .guardrails import Result
 from .guardrails.report import place
+from .guardrails.rule import Status
 
-_STYLES = {"fail": "bold red", "unknown": "yellow", "waived": "magenta", "pass": "green", "not-applicable": "dim"}
-_SIGNS = {"fail": "✗", "unknown": "?", "waived": "~", "pass": "✓", "not-applicable": "·"}
+_STYLES: dict[Status, str] = {"fail": "bold red", "unknown": "yellow", "waived": "magenta", "pass": "green", "not-applicable": "dim"}
+_SIGNS: dict[Status, str] = {"fail": "✗", "unknown": "?", "waived": "~", "pass": "✓", "not-applicable": "·"}
 
 
 def operators(graph: JobGraph) -> RenderableType:
     """Return a table of the operators that Flink runs, sources first."""
     table = Table(title=graph.name, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("uid", "operator", "kind", "parallelism", "state", "written in"):
-        table.add_column(column, overflow="fold", justify="right" if column == "parallelism" else "left")
+    table.add_column("uid, operator", overflow="fold")
+    table.add_column("kind", overflow="fold")
+    table.add_column("p/max", justify="right", no_wrap=True)
+    table.add_column("state", overflow="fold")
+    table.add_column("written in", overflow="fold")
     for operator in graph.operators:
-        uid = Text(operator.uid or "none", style="dim" if operator.hidden else ("" if operator.uid else "bold red"))
+        uid = Text(operator.uid or "no uid", style="dim" if operator.hidden else ("bold" if operator.uid else "bold red"))
+        name = Text(f"\n{operator.name}", style="dim") if operator.name != operator.uid else Text("")
         states = ", ".join(state.name for state in operator.states) or ("?" if operator.states_unknown else "")
-        table.add_row(uid, Text(operator.name), operator.kind, _parallelism(operator), states, Text((operator.where or "").rpartition("/")[2]))
+        table.add_row(uid + name, operator.kind, _parallelism(operator), Text(states), Text((operator.where or "").rpartition("/")[2]))
     hidden = sum(operator.hidden for operator in graph.operators)
     note = f"{len(graph.operators)} operators; {hidden} made by PyFlink or the SQL planner, with uids that jobkit derived (dim)."
     return Group(table, Text(note, style="dim"))
@@ -40,7 +45,7 @@ def _parallelism(operator: Operator) -> str:
 
 def findings(results: Sequence[Result]) -> RenderableType:
     """Return what the rules found: the failures first, with place, reason and remedy; what holds, in a line each."""
-    order = ["fail", "unknown", "waived"]
+    order: list[Status] = ["fail", "unknown", "waived"]
     details = [_finding(result) for status in order for result in results if result.status == status]
     held = Table.grid(padding=(0, 1))
     for result in results:

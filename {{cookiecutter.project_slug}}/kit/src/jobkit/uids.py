@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ _ROLES = {
     "_stream_key_by_map_operator": "key-by",
     "_partition_custom_map_operator": "partition-custom",
     "_keyed_stream_values_operator": "values",
+    "TableToDataSteam": "table-to-data-stream",  # Flink 1's spelling
 }
 _ROLES_BY_CALL = {"print": "to-string", "sink_to": "topic-selector"}
 _UID_OPTIONAL = {"get_side_output", "partition_custom"}
@@ -168,7 +170,8 @@ def _role(step: Step) -> str:
     if step.origin is not None and not step.origin.tip and step.name == "Map":
         return _ROLES_BY_CALL.get(step.origin.api, "map")
     plain = re.sub(r"\[\d+\]", "", step.name)
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "operator"
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", plain)
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") or "operator"
 
 
 def _side_output(steps: dict[int, Step], step: Step) -> str | None:
@@ -213,7 +216,7 @@ def _fuse(env: StreamExecutionEnvironment, steps: dict[int, Step]) -> dict[int, 
     """Let PyFlink fuse, and learn from the descriptions, which it joins, what went into what."""
     for step in steps.values():
         step.j.setDescription(_MARK.format(step.id))
-    env._generate_stream_graph(False)
+    env._generate_stream_graph(clear_transformations=False)
     groups: dict[int, list[Step]] = {}
     for j in _walk(env):
         members = [steps[int(number)] for number in _MARKED.findall(j.getDescription() or "")]
@@ -222,6 +225,27 @@ def _fuse(env: StreamExecutionEnvironment, steps: dict[int, Step]) -> dict[int, 
             described = [member.description for member in members if member.description]
             j.setDescription(", ".join(described) or j.getName())
     return groups
+
+
+@contextmanager
+def placeholders(env: StreamExecutionEnvironment) -> Iterator[None]:
+    """Mark the operators without a uid, so that they can be told apart in a graph that is only read.
+
+    Flink expands a sink into several operators, which nothing but the uid leads back to it.
+    """
+    physical = get_java_class(get_gateway().jvm.org.apache.flink.streaming.api.transformations.PhysicalTransformation)
+    nameless = [j for j in _walk(env) if j.getUid() is None and physical.isInstance(j)]
+    for j in nameless:
+        j.setUid(_MARK.format(j.getId()))
+    yield
+    for j in nameless:
+        j.setUid(None)
+
+
+def read_placeholder(uid: str | None) -> tuple[str | None, int]:
+    """Return a uid and -1, or None and the transformation that its placeholder stands for."""
+    mark = _MARKED.search(uid or "")
+    return (None, int(mark[1])) if mark else (uid, -1)
 
 
 def _find(env: StreamExecutionEnvironment, transformation: int) -> Any:

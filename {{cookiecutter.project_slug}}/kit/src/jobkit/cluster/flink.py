@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from ..configuration import write
 from ..errors import ClusterError
 from . import distribution, jvm
 from .java import Java
@@ -17,7 +18,6 @@ from .rest import RestClient
 from .waiting import until
 
 _SECONDS_TO_START = 90
-_JAVA_OPTIONS = "env.java.opts.all"
 
 _LOGGING = """\
 rootLogger.level = ${env:ROOT_LOG_LEVEL:-INFO}
@@ -52,6 +52,7 @@ _DEFAULTS = {
     "taskmanager.memory.process.size": "1280m",
     # Waiting for slots that will never come is no use on a cluster that does not grow.
     "slot.request.timeout": "60 s",
+    "taskmanager.numberOfTaskSlots": "1",
 }
 
 
@@ -63,10 +64,11 @@ class FlinkCluster:
         task_managers: Those of the TaskManagers.
         rest: The client of its REST interface, once it answers.
         logs: The folder of all logs.
+        held: File descriptors for every process to hold; see `Process`.
     """
 
     def __init__(
-        self, folder: Path, *, library: Path, java: Java, configuration: Mapping[str, str], logs: Path | None = None, held: Iterable[int] = ()
+        self, folder: Path, *, library: Path, java: Java, configuration: Mapping[str, str], held: Iterable[int] = (), started: list[Process] | None = None
     ) -> None:
         """Prepare a cluster; nothing is started.
 
@@ -75,16 +77,17 @@ class FlinkCluster:
             library: What FLINK_LIB_DIR must be; see `jars.library`.
             java: The Java to run it.
             configuration: Flink's configuration. Addresses, ports and Python executables are the cluster's own.
-            logs: The folder for logs, by default one in `folder`.
             held: See `Process`.
+            started: Takes each process as soon as it was started, for somebody else to stop them.
         """
         self._home = distribution.home()
         self._conf = folder / "conf"
         self._temporary = folder / "tmp"
-        self._held = tuple(held)
-        options = f"{distribution.java_options()} {configuration.get(_JAVA_OPTIONS, '')}".strip()
-        self._configuration = {**_DEFAULTS, **configuration, **_LOCAL, _JAVA_OPTIONS: options, "io.tmp.dirs": str(self._temporary)}
-        self.logs = logs or folder / "logs"
+        self.held = tuple(held)
+        defaults = {**_DEFAULTS, "env.java.default-opts.all": distribution.java_options()}
+        self._configuration = {**defaults, **configuration, **_LOCAL, "io.tmp.dirs": str(self._temporary)}
+        self.logs = folder / "logs"
+        self._started = started if started is not None else []
         self.job_manager: Process | None = None
         self.task_managers: list[Process] = []
         self.rest = RestClient("")
@@ -136,23 +139,19 @@ class FlinkCluster:
         def probe() -> bool | None:
             for process in self._processes():
                 process.require_running()
-            return self.rest.overview()["taskmanagers"] >= len(self.task_managers) or None
+            return self.rest.overview()["slots-total"] >= slots or None
 
+        slots = len(self.task_managers) * int(self._configuration["taskmanager.numberOfTaskSlots"])
         until(probe, what=f"{len(self.task_managers)} TaskManagers have registered", seconds=_SECONDS_TO_START, log=self.logs)
 
-    def submit(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> Process:
-        """Run Flink's own client, `flink run`, detached, and return its process.
+    def submit(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Process:
+        """Run Flink's own client, `flink run`, detached, and return its process; see `submission` for what it says.
 
         Args:
             arguments: What follows `flink run -d -t remote`.
             environment: Variables that the job's program reads.
-            folder: A folder for its output.
         """
-        command = [str(self._home / "bin" / "flink"), "run", "-d", "-t", "remote", *arguments]
-        variables = {**self._environment, **environment, "FLINK_IDENT_STRING": "client"}
-        log = folder / "submission.out"
-        log.unlink(missing_ok=True)
-        return Process("flink run", command, log=log, environment=variables, held=self._held)
+        return self._process("client", ["flink", "run", "-d", "-t", "remote", *arguments], environment)
 
     def stop(self) -> None:
         """Stop all processes."""
@@ -161,14 +160,15 @@ class FlinkCluster:
     def _processes(self) -> list[Process]:
         return [*self.task_managers, *([self.job_manager] if self.job_manager else [])]
 
-    def _process(self, name: str, command: Sequence[str]) -> Process:
-        variables = {**self._environment, "FLINK_IDENT_STRING": name}
+    def _process(self, name: str, command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> Process:
+        variables = {**self._environment, **environment, "FLINK_IDENT_STRING": name}
         script = [str(self._home / "bin" / command[0]), *command[1:]]
-        return Process(f"the {name}", script, log=self.logs / f"{name}.out", environment=variables, held=self._held)
+        process = Process(f"the {name}", script, log=self.logs / f"{name}.out", environment=variables, held=self.held)
+        self._started.append(process)
+        return process
 
     def _write(self) -> None:
-        lines = [f"{key}: {json.dumps(value)}\n" for key, value in sorted(self._configuration.items())]
-        (self._conf / "config.yaml").write_text("".join(lines), encoding="utf-8")
+        write(self._configuration, self._conf / "config.yaml")
 
     def _rest_port(self) -> str | None:
         if self.job_manager is None:

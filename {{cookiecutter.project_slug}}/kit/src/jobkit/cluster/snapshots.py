@@ -38,13 +38,13 @@ def find(text: str, drained: Path) -> Path:
 
 
 def newest(checkpoints: Path) -> Path | None:
-    """Return the newest completed checkpoint on disk, of any job whose folder is there.
+    """Return the newest completed checkpoint on disk, or None.
 
     Args:
-        checkpoints: The value of `execution.checkpointing.dir`.
+        checkpoints: The folder of one job, `<execution.checkpointing.dir>/<job id>`.
     """
-    completed = [folder for folder in checkpoints.glob("*/chk-*") if _is_snapshot(folder)]
-    return max(completed, key=lambda folder: (folder / "_metadata").stat().st_mtime_ns, default=None)
+    completed = [folder for folder in checkpoints.glob("chk-*") if _is_snapshot(folder)]
+    return max(completed, key=lambda folder: int(folder.name.removeprefix("chk-")), default=None)
 
 
 def _is_snapshot(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from ..errors import ClusterError
 from .sample import Record
+from .waiting import until
 
 _SECONDS_FOR_TRANSACTIONS = 60
 _SECONDS_BETWEEN_CALLS = 0.3
@@ -26,10 +27,12 @@ class Topics:
         self._servers = servers
         self._admin = KafkaAdminClient(bootstrap_servers=servers)
         self._consumer = KafkaConsumer(bootstrap_servers=servers, group_id=None, isolation_level="read_committed", auto_offset_reset="earliest")
+        self._groups: dict[str, Any] = {}
 
     def close(self) -> None:
         """Close all connections."""
-        self._consumer.close()
+        for consumer in (self._consumer, *self._groups.values()):
+            consumer.close(autocommit=False)
         self._admin.close()
 
     def create(self, names: Iterable[str], partitions: int) -> None:
@@ -49,11 +52,9 @@ class Topics:
     def committed(self, group: str, topic: str) -> int:
         """Return how many records of a topic a consumer group has committed."""
         partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
-        consumer = KafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
-        try:
-            return sum(consumer.committed(partition) or 0 for partition in partitions)
-        finally:
-            consumer.close()
+        if group not in self._groups:
+            self._groups[group] = KafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
+        return sum(self._groups[group].committed(partition) or 0 for partition in partitions)
 
     def feed(self, topic: str, records: Iterator[Record], partitions: int, progress: Callable[[int], None]) -> int:
         """Send the records that the topic does not hold yet, in order; return how many it holds then.
@@ -108,8 +109,6 @@ class Topics:
 
     def _settled(self, topic: str) -> dict[int, int]:
         """Wait until no transaction is open in a topic, and return its end offsets."""
-        from .waiting import until
-
         every = KafkaConsumer(bootstrap_servers=self._servers, group_id=None, isolation_level="read_uncommitted")
 
         def probe() -> dict[int, int] | None:

@@ -108,7 +108,9 @@ def shown(setting: Setting) -> str:
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value} ms" if isinstance(value, int) else str(value)
 
 
 def _directory(job: Job, key: str, folder: str) -> Iterator[Violation]:

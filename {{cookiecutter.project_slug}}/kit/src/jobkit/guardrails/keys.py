@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pyflink.datastream.data_stream import DataStream
-
-from ..functions import entries, operators_functions
+from ..functions import adapter, entries, operators_functions
 from ..graph import JobGraph, Member, Operator
 from ..instability import causes
 from .rule import Job, Rule, Violation
 
-_ADD_KEY = f"{DataStream.key_by.__qualname__}.<locals>.AddKey"
+_ADD_KEY = "AddKey"
+"""PyFlink's class around a key selector: `DataStream.key_by.<locals>.AddKey`."""
 _PICKLED = "PickledByteArrayTypeInfo"
 
 
@@ -25,7 +24,7 @@ class UnstableKeys(Rule):
         """A record whose key is another one in another process meets the state of no or another key, and after a restart no key finds its state again."""
         for operator in job.graph.operators:
             for selector, users in operators_functions(operator):
-                if type(selector).__qualname__ == _ADD_KEY:
+                if adapter(selector) == _ADD_KEY:
                     yield from self._selector(operator, users)
 
     def _selector(self, operator: Operator, users: list[Any]) -> Iterator[Violation]:
@@ -61,7 +60,7 @@ def _key_bys(graph: JobGraph, operator: Operator) -> list[Member]:
         whole = Member(source.uid, source.name, source.file, source.line, source.api)
         # A key_by ends a chain: nothing is fused behind it.
         last = source.fused[-1] if source.fused else whole
-        selectors = [type(selector).__qualname__ for selector, _ in operators_functions(source)]
+        selectors = [adapter(selector) for selector, _ in operators_functions(source)]
         if _ADD_KEY in selectors[-1:]:
             found.setdefault((last.file, last.line), last)
     return list(found.values())

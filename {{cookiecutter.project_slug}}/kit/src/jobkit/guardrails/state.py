@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyflink.datastream.data_stream import KeyedStream
-
-from ..functions import load
+from ..functions import adapter, load
 from ..graph import Operator
 from .rule import Job, Rule, Violation
 
-_REDUCE = f"{KeyedStream.reduce.__qualname__}.<locals>."
+_REDUCE = "ReduceProcessKeyedProcessFunctionAdapter"
+"""PyFlink's class around the function of `KeyedStream.reduce`; `sum` and its kind call it as well."""
 
 
-class RollingAggregates(Rule):
-    """No rolling aggregate of PyFlink's: their state does not survive."""
+class RestoredStateRule(Rule):
+    """A rule that a job in batch mode, which is never restored, is not held to."""
 
     box = "state"
 
     def not_applicable(self, job: Job) -> str | None:
-        """Return why a batch job is not held to it."""
-        return "The job runs in batch mode: it has no state to restore." if job.graph.batch else None
+        """Return why the rule does not apply to a batch job."""
+        return "The job runs in batch mode, which restores no state." if job.graph.batch else None
+
+
+class RollingAggregates(RestoredStateRule):
+    """No rolling aggregate of PyFlink's: their state does not survive."""
 
     def check(self, job: Job) -> Iterator[Violation]:
         """KeyedStream.reduce names its state with a new uuid at each start, and sum, min, max, min_by and max_by are made of it: after every restart they begin from nothing, without an error."""
@@ -32,10 +35,8 @@ class RollingAggregates(Rule):
                 yield self.at(operator, message, remedy)
 
 
-class RandomStateNames(Rule):
+class RandomStateNames(RestoredStateRule):
     """A state has the same name each time that the job starts."""
-
-    box = "state"
 
     def check(self, job: Job) -> Iterator[Violation]:
         """Flink finds a state by its name: under another name it is empty, and the old one stays behind in every snapshot."""
@@ -46,19 +47,17 @@ class RandomStateNames(Rule):
                 yield self.at(operator, message, "Write the state's name as a constant text.", evidence=state.name, **place)
 
 
-class UnknownStates(Rule):
+class UnknownStates(RestoredStateRule):
     """The states of every operator are known before it starts."""
-
-    box = "state"
 
     def check(self, job: Job) -> Iterator[Violation]:
         """What jobkit cannot open it cannot judge: random names, and changes that lose state, go unseen."""
         for operator in job.graph.operators:
             if operator.states_unknown:
                 message = f"The states of {operator.label} could not be found: {operator.states_unknown}."
-                remedy = "Let open() work without the services that only the cluster reaches, or connect at the first record."
+                remedy = "Ask for every state in open(), and let open() work without the services that only the cluster reaches."
                 yield self.at(operator, message, remedy, proved=False)
 
 
 def _is_rolling(operator: Operator) -> bool:
-    return bool(operator.python) and type(load(operator.python[0])).__qualname__.startswith(_REDUCE)
+    return bool(operator.python) and adapter(load(operator.python[0])) == _REDUCE

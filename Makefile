@@ -1,0 +1,48 @@
+# demo   a project with the default answers, set up and run on a real Flink and Kafka     test   everything
+# lint   ruff and mypy over template, kit, hooks and tests                                 clean  what these leave
+BIN     := .venv/bin
+PROJECT := build/flight-delays
+KIT     := {{cookiecutter.project_slug}}/kit
+TEMPLATE := $(shell find cookiecutter.json hooks '{{cookiecutter.project_slug}}' -type f -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
+
+.PHONY: demo test lint clean
+
+demo: $(PROJECT)/Makefile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(PROJECT) run
+
+# HOME: cookiecutter keeps a copy of the answers there.
+$(PROJECT)/Makefile: .venv/.demo $(TEMPLATE)
+	@rm -rf $(PROJECT)
+	@HOME="$(CURDIR)/build" $(BIN)/cookiecutter . --no-input --default-config --output-dir build >/dev/null
+	@touch $@
+
+test: .venv/.dev
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: .venv/.dev
+	@$(BIN)/ruff check --config pyproject.toml hooks scripts tests '$(KIT)'
+	@$(BIN)/ruff format --check --config pyproject.toml hooks scripts tests '$(KIT)'
+	@$(BIN)/python scripts/lint.py
+
+# Any Python that PyFlink supports; uv comes from PyPI where it is not installed.
+.venv/.demo: pyproject.toml
+	@set -e; rm -rf .venv; \
+	for python in python3.11 python3.12 python3.10 python3; do \
+	  $$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && break; \
+	  python=; \
+	done; \
+	if [ -n "$$python" ]; then $$python -m venv .venv; $(BIN)/python -m pip install --quiet uv; \
+	elif command -v uv >/dev/null; then uv venv --quiet --python 3.11 .venv; uv pip install --quiet --python $(BIN)/python uv; \
+	else echo "error: there is no Python 3.10, 3.11 or 3.12 here. Install one (with venv), or uv." >&2; exit 2; fi; \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group demo
+	@touch $@
+
+# Through a link, because uv would read the pyproject.toml above the kit, which is a template.
+.venv/.dev: .venv/.demo cookiecutter.json $(KIT)/pyproject.toml
+	@set -e; ln -sfn '../$(KIT)' .venv/kit; \
+	flink=$$($(BIN)/python -c "import json; print(json.load(open('cookiecutter.json'))['_flink_versions']['2.2']['pyflink'])"); \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev --editable './.venv/kit[cli]' "apache-flink==$$flink" 'setuptools<81'
+	@touch $@
+
+clean:
+	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,106 @@
+"""Make the pictures in docs/images from a generated project: `python scripts/make_pictures.py`, with --check to compare only.
+
+The graph is what `jobkit graph --svg` draws. The refusal is what the terminal shows when the same project, with the
+mistakes of `BROKEN` in it, is started.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+from rich.console import Console
+from rich.terminal_theme import DIMMED_MONOKAI
+from rich.text import Text
+
+from jobkit import analysis, configuration
+from jobkit.cluster import distribution
+from jobkit.project import find_project
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
+WIDTH = 118
+"""Columns of the terminal; jobkit's own texts are shorter."""
+
+BROKEN = (
+    ("src/flight_delays/pipeline.py", '.name("parse").uid("parse")', '.name("parse")'),
+    (
+        "src/flight_delays/pipeline.py",
+        ".process(DelaysByHour(), Types.STRING())\n",
+        ".process(DelaysByHour(), Types.STRING())\n"
+        '    flights.key_by(lambda flight: flight[0], Types.STRING()).max(2).uid("worst-delay").print().uid("worst-delay-log")\n',
+    ),
+    ("conf/base.yaml", "externalized-checkpoint-retention: RETAIN_ON_CANCELLATION", "externalized-checkpoint-retention: DELETE_ON_CANCELLATION"),
+)
+"""File, what is there and what somebody wrote instead: a forgotten uid, a rolling aggregate, checkpoints that are deleted."""
+
+
+def main(check: bool) -> int:
+    """Write the pictures, or with check name those that are not up to date; return the exit code."""
+    with tempfile.TemporaryDirectory() as temporary:
+        # HOME: cookiecutter keeps a copy of the answers there.
+        os.environ["HOME"], home = temporary, os.environ["HOME"]
+        place = Path(cookiecutter(str(ROOT), no_input=True, default_config=True, output_dir=temporary)).resolve()
+        os.environ["HOME"] = home
+        # Otherwise the parallelism would be the number of this machine's cores.
+        with (place / "conf" / "local.yaml").open("a", encoding="utf-8") as file:
+            file.write("\nparallelism.default: 2\n")
+        pictures = {"graph": graph(place), "refused": terminal("python -m flight_delays", refusal(place))}
+    stale = [name for name, text in pictures.items() if _text(IMAGES / f"{name}.svg") != text]
+    for name in stale:
+        if not check:
+            IMAGES.mkdir(exist_ok=True)
+            (IMAGES / f"{name}.svg").write_text(pictures[name], encoding="utf-8")
+        print(f"docs/images/{name}.svg {'is not up to date: run make docs' if check else 'written'}")
+    return int(check and bool(stale))
+
+
+def _text(file: Path) -> str | None:
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
+def graph(place: Path) -> str:
+    """Return the picture of a project's job graph."""
+    file = place / "graph.svg"
+    jobkit = Path(sys.executable).with_name("jobkit")
+    subprocess.run([str(jobkit), "graph", "--svg", file.name], cwd=place, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    return file.read_text(encoding="utf-8")
+
+
+def refusal(place: Path) -> str:
+    """Break a project, start it for production, and return what it prints."""
+    for name, right, wrong in BROKEN:
+        text = (place / name).read_text(encoding="utf-8")
+        if right not in text:
+            raise SystemExit(f"{name} has no {right!r} any more: mend BROKEN")
+        (place / name).write_text(text.replace(right, wrong), encoding="utf-8")
+    project = find_project(place)
+    conf = project.work / "conf"
+    configuration.load(project.conf, "prod").write(conf / "config.yaml")
+    analysis.prepare(project)
+    environ = {**os.environ, "FLINK_HOME": str(distribution.home()), "FLINK_CONF_DIR": str(conf), "PYTHONPATH": "src"}
+    environ.pop("JOBKIT_ENV", None)
+    command = [sys.executable, "-m", "flight_delays"]
+    launched = subprocess.run(command, cwd=place, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
+    if launched.returncode != 1:
+        raise SystemExit(f"the broken job ended with {launched.returncode}: {launched.stdout}{launched.stderr}")
+    return launched.stderr
+
+
+def terminal(command: str, output: str) -> str:
+    """Return a picture of a terminal in which a command printed something, without a font from elsewhere."""
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, legacy_windows=False)
+    console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
+    console.print(Text(output.rstrip()))
+    code = console.export_svg(title="A job that jobkit refuses", theme=DIMMED_MONOKAI, unique_id="refused")
+    before, _, rest = code.partition("@font-face")
+    return before + rest[rest.rindex("}\n", 0, rest.index(".refused-matrix")) + 2 :].lstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))

@@ -1,0 +1,49 @@
+"""Ctrl-C, SIGTERM and SIGHUP: one interruption, and none while cleaning up."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the first of the signals, and ignore those that follow. For the main thread."""
+
+    def interrupt(*_: Any) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    with _handlers(interrupt):
+        yield
+
+
+@contextmanager
+def ignored() -> Iterator[None]:
+    """Ignore the signals."""
+    with _handlers(signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handlers(handler: Any) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
+
+
+def wait() -> None:
+    """Wait for one of the signals, while `listening`."""
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        return
