@@ -1,13 +1,14 @@
 """Make the pictures in docs/images from a generated project: `python scripts/make_pictures.py`, with --check to compare only.
 
 The graph is what `jobkit graph --svg` draws. The refusal is what the terminal shows when the same project, with the
-mistakes of `BROKEN` in it, is started.
+mistakes of `BROKEN` in it, is submitted with the configuration of production.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,8 +25,8 @@ from jobkit.project import find_project
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
-WIDTH = 118
-"""Columns of the terminal; jobkit's own texts are shorter."""
+WIDTH = 112
+"""Columns of the terminal: those of jobkit's own texts, and a margin."""
 
 BROKEN = (
     ("src/flight_delays/pipeline.py", '.name("parse").uid("parse")', '.name("parse")'),
@@ -50,7 +51,7 @@ def main(check: bool) -> int:
         # Otherwise the parallelism would be the number of this machine's cores.
         with (place / "conf" / "local.yaml").open("a", encoding="utf-8") as file:
             file.write("\nparallelism.default: 2\n")
-        pictures = {"graph": graph(place), "refused": terminal("python -m flight_delays", refusal(place))}
+        pictures = {"graph": graph(place), "refused": terminal("flink run -pym flight_delays", refusal(place))}
     stale = [name for name, text in pictures.items() if _text(IMAGES / f"{name}.svg") != text]
     for name in stale:
         if not check:
@@ -83,13 +84,16 @@ def refusal(place: Path) -> str:
     conf = project.work / "conf"
     configuration.load(project.conf, "prod").write(conf / "config.yaml")
     analysis.prepare(project)
-    environ = {**os.environ, "FLINK_HOME": str(distribution.home()), "FLINK_CONF_DIR": str(conf), "PYTHONPATH": "src"}
-    environ.pop("JOBKIT_ENV", None)
-    command = [sys.executable, "-m", "flight_delays"]
+    environ = {**os.environ, "FLINK_CONF_DIR": str(conf), "PYTHONPATH": "src", "JOBKIT_ENV": "prod"}
+    flink = distribution.home() / "bin" / "flink"
+    # The target matters only for what is submitted, and nothing is.
+    command = [str(flink), "run", "-t", "local", "-pyclientexec", sys.executable, "-pym", "flight_delays"]
     launched = subprocess.run(command, cwd=place, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
-    if launched.returncode != 1:
-        raise SystemExit(f"the broken job ended with {launched.returncode}: {launched.stdout}{launched.stderr}")
-    return launched.stderr
+    # Before it Flink's client may warn of its logging; behind it comes that the program has ended with 1.
+    said = re.search(r"^The job was not started.*?(?=^\d\d:\d\d:\d\d|^\S*(?:Exception|Error)\b|\Z)", launched.stdout, re.DOTALL | re.MULTILINE)
+    if said is None:
+        raise SystemExit(f"the broken job was not refused: {launched.stdout}{launched.stderr}")
+    return said[0]
 
 
 def terminal(command: str, output: str) -> str:

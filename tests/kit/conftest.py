@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,12 +34,7 @@ def jvm(flink_lib: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     from pyflink import java_gateway
 
     folder = tmp_path_factory.mktemp("flink")
-    settings = {
-        "env.java.opts.all": distribution.java_options(),
-        "python.executable": sys.executable,
-        "python.client.executable": sys.executable,
-    }
-    (folder / "config.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    (folder / "config.yaml").write_text(json.dumps({"env.java.opts.all": distribution.java_options()}), encoding="utf-8")
     started: list[subprocess.Popen[bytes]] = []
     launch = java_gateway.launch_gateway_server_process
 
@@ -55,6 +51,9 @@ def jvm(flink_lib: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("FLINK_LIB_DIR", str(flink_lib))
         patch.setenv("FLINK_CONF_DIR", str(folder))
         patch.setenv("FLINK_LOG_DIR", str(folder))
+        patch.setenv("LOG4J_PROPERTIES", str(distribution.home() / "conf" / "log4j-cli.properties"))
+        # Workers that the JVM starts are called `python`.
+        patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
         gateway = java_gateway.get_gateway()
     yield
     gateway.shutdown()

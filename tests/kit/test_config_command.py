@@ -20,7 +20,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "pyproject.toml").write_text("[tool.jobkit]\n")
     conf = tmp_path / "conf"
     conf.mkdir()
-    (conf / "base.yaml").write_text("state.backend.type: rocksdb\nexecution.checkpointing.interval: 30 s\n")
+    (conf / "base.yaml").write_text("execution.checkpointing.incremental: true\nexecution.checkpointing.interval: 30 s\n")
     (conf / "prod.yaml").write_text("execution:\n  checkpointing:\n    interval: 1 min\n")
     (conf / "dev.yaml").write_text("")
     return tmp_path
@@ -48,14 +48,20 @@ def jobkit(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     os.environ.update(before)
 
 
-def test_the_values_in_effect_with_origin_and_default(project: Path, jobkit: Jobkit) -> None:
+def test_the_values_in_effect_with_origin_and_default(jobkit: Jobkit) -> None:
     """Production when nothing else is said; the value that lost is shown beside the one that won."""
     code, out, err = jobkit("--json")
     assert (code, err) == (0, "")
     assert json.loads(out) == {
         "environment": "prod",
         "values": [
-            {"key": "state.backend.type", "value": "rocksdb", "origin": "conf/base.yaml:1", "default": "hashmap", "overrides": None},
+            {
+                "key": "execution.checkpointing.incremental",
+                "value": "true",
+                "origin": "conf/base.yaml:1",
+                "default": "false",
+                "overrides": None,
+            },
             {
                 "key": "execution.checkpointing.interval",
                 "value": "1 min",
@@ -84,9 +90,10 @@ def test_the_environment_is_an_option_or_a_variable(
 def test_mistakes_of_files_keys_and_values_are_shown_at_once(project: Path, jobkit: Jobkit) -> None:
     """The table and the JSON document have them all, and the exit code is 2."""
     (project / "conf" / "prod.yaml").write_text(
-        "state.backend: hashmap\nexecution.checkpointing.intervall: 3\nparallelism.default: two\nrest.port: 1\nrest.port: 2\ns3.endpoint: x\n"
+        "state.backend.incremental: false\nexecution.checkpointing.intervall: 3\nparallelism.default: two\n"
+        "rest.port: 1\nrest.port: 2\ns3.endpoint: x\n"
     )
-    code, out, err = jobkit("--json")
+    code, out, _ = jobkit("--json")
     assert code == 2
     found = [(finding["kind"], finding["origin"], finding["status"]) for finding in json.loads(out)["findings"]]
     assert sorted(found) == [

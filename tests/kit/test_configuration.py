@@ -42,7 +42,7 @@ AS_FLINK_READS = {
     "nested and dotted": "a.b:\n  c: x\na:\n  b.d: y\n",
     "booleans": "a: true\nb: True\nc: FALSE\nd: yes\ne: off\nf: 'true'\n",
     "whole numbers": "a: 10\nb: 0x10\nc: 0o17\nd: 017\ne: 1_000\nf: +5\ng: -3\nh: 12345678901234567890\n",
-    "numbers": "a: 0.70\nb: 1.10\nc: 1e9\nd: 1.0e-5\ne: 123456789.5\nf: 0.001\ng: 1.\nh: .5\ni: -0.0\nj: 1234567.0\nk: 12345678.0\nl: -2.5e-7\n",
+    "numbers": "a: 0.70\nb: 1.10\nc: 1e9\nd: 1.0e-5\ne: 123456789.5\ng: 1.\nh: .5\ni: -0.0\nj: 1234567.0\nk: 12345678.0\nl: -2.5e-7\n",
     "infinite": "a: .inf\nb: -.inf\nc: .nan\nd: 1e400\n",
     "quoted": "a: '1.10'\nb: \"0x10\"\nc: ''\nd: \"tab\\t and \\u00e9\"\n",
     "durations and sizes": "a: 10 s\nb: 128mb\nc: 2026-01-01\nd: file:///x/y#z\n",

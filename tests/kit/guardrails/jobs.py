@@ -20,7 +20,6 @@ from pyflink.datastream.functions import (
     FlatMapFunction,
     KeyedProcessFunction,
     KeySelector,
-    ProcessFunction,
     ProcessWindowFunction,
 )
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, StateTtlConfig, ValueStateDescriptor
@@ -371,6 +370,16 @@ def windowed(env: StreamExecutionEnvironment) -> None:
     windows.process(Summing(), PAIR).uid("count").print().uid("out")
 
 
+class Remembering(ProcessWindowFunction):
+    """Counts windows in a state that it asks for late."""
+
+    def process(self, key: str, context: ProcessWindowFunction.Context, elements: Any) -> Iterator[Any]:
+        """Count one."""
+        windows = context.global_state().get_state(ValueStateDescriptor("windows", Types.LONG()))
+        windows.update((windows.value() or 0) + 1)
+        yield key, windows.value()
+
+
 class Average(AggregateFunction):
     """Changes its accumulator, as it should."""
 
@@ -555,11 +564,3 @@ def routed(env: StreamExecutionEnvironment) -> None:
     stream = pairs(env)
     rules = env.from_collection([("a", 1)], PAIR).uid("rules")
     stream.connect(rules.broadcast(RULES)).process(Routing(), PAIR).uid("route").print().uid("out")
-
-
-class Stateless(ProcessFunction):
-    """Has no state."""
-
-    def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Any]:
-        """Pass one on."""
-        yield value

@@ -8,7 +8,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from jobkit.guardrails import RULES, Result
 
 from . import jobs
-from .judging import PRODUCTION, by_rule, judged
+from .judging import PRODUCTION, by_rule, judged, judged_with_states
 
 pytestmark = pytest.mark.usefixtures("jvm")
 
@@ -30,7 +30,7 @@ BREAKING = [
     ("retained-checkpoints", RETENTION, "DELETE_ON_CANCELLATION", "DELETE_ON_CANCELLATION"),
     ("checkpoint-directory", DIRECTORY, None, "not set"),
     ("checkpoint-directory", DIRECTORY, "file:///data/checkpoints", "a local directory"),
-    ("checkpoint-directory", DIRECTORY, "/data/checkpoints", "a local directory"),
+    ("checkpoint-directory", DIRECTORY, "/data/checkpoints", "without a scheme"),
     ("checkpoint-directory", DIRECTORY, "file:/tmp/checkpoints", "a temporary directory"),
     ("checkpoint-directory", DIRECTORY, "hdfs:///tmp/checkpoints", "a temporary directory"),
     ("checkpoint-directory", "execution.checkpointing.storage", "jobmanager", "jobmanager"),
@@ -46,7 +46,7 @@ def failed(results: list[Result]) -> set[str]:
 
 def test_the_production_configuration_breaks_no_rule() -> None:
     """Every rule is judged, and passes."""
-    results = judged(jobs.sound)
+    results = judged_with_states(jobs.sound)
     assert [(result.rule, result.status) for result in results] == [(rule.id, "pass") for rule in RULES]
 
 
@@ -68,14 +68,14 @@ def test_a_remote_directory_is_fine(address: str) -> None:
     assert failed(judged(jobs.sound, {DIRECTORY: address, SAVEPOINTS: address})) == set()
 
 
-def test_a_directory_without_a_scheme_is_on_the_default_file_system() -> None:
-    """Flink completes it with fs.default-scheme."""
-    assert failed(judged(jobs.sound, {DIRECTORY: "/flink", "fs.default-scheme": "hdfs://name:8020"})) == set()
+def test_a_directory_without_a_scheme_is_wrong_in_every_environment() -> None:
+    """Flink refuses it when the job starts (`ExternalizedSnapshotLocation`)."""
+    assert failed(judged(jobs.sound, {SAVEPOINTS: "/savepoints"}, "local")) == {"savepoint-directory"}
 
 
 def test_a_local_directory_is_fine_in_the_local_environment_only() -> None:
     """The rule is milder there, and nowhere else."""
-    changes = {DIRECTORY: "file:///tmp/checkpoints", SAVEPOINTS: "/tmp/savepoints"}
+    changes = {DIRECTORY: "file:///tmp/checkpoints", SAVEPOINTS: "file:///tmp/savepoints"}
     assert failed(judged(jobs.sound, changes, "local")) == set()
     assert failed(judged(jobs.sound, changes, "dev")) == {"checkpoint-directory", "savepoint-directory"}
 

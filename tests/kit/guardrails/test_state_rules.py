@@ -10,7 +10,7 @@ from jobkit import states
 from jobkit.guardrails import Job, judge
 
 from . import jobs
-from .judging import Build, built, by_rule, judged, line_of
+from .judging import Build, built, by_rule, judged_with_states, line_of
 
 pytestmark = pytest.mark.usefixtures("jvm")
 
@@ -20,7 +20,7 @@ ROLLING = ["reduce", "sum", "min", "max", "min_by", "max_by"]
 @pytest.mark.parametrize("call", ROLLING)
 def test_a_rolling_aggregate_is_refused_by_the_name_that_the_user_wrote(call: str) -> None:
     """One finding, at the call, with what to write instead."""
-    results = judged(getattr(jobs, f"rolling_{call}"))
+    results = judged_with_states(getattr(jobs, f"rolling_{call}"))
     (result,) = by_rule(results, "rolling-aggregates")
     assert result.status == "fail"
     assert (result.operator, result.file, result.line) == ("rolled", jobs.__file__, line_of(jobs.__file__, call))
@@ -31,7 +31,7 @@ def test_a_rolling_aggregate_is_refused_by_the_name_that_the_user_wrote(call: st
 
 def test_a_windowed_reduce_is_fine() -> None:
     """Its state has a fixed name."""
-    (result,) = by_rule(judged(jobs.sound), "rolling-aggregates")
+    (result,) = by_rule(judged_with_states(jobs.sound), "rolling-aggregates")
     assert result.status == "pass"
 
 
@@ -42,7 +42,7 @@ def test_a_random_state_name_is_refused_where_the_state_is_asked_for(function: t
     def build(env: Any) -> None:
         jobs.processing(function())(env)
 
-    (result,) = by_rule(judged(build), "random-state-names")
+    (result,) = by_rule(judged_with_states(build), "random-state-names")
     assert result.status == "fail"
     assert (result.operator, result.file, result.line) == ("count", jobs.__file__, line_of(jobs.__file__, mark))
     assert str(result.evidence).startswith("count-")
@@ -51,7 +51,7 @@ def test_a_random_state_name_is_refused_where_the_state_is_asked_for(function: t
 
 def test_the_same_names_twice_are_fine() -> None:
     """Three states, a window's contents and its merging set: all with fixed names."""
-    (result,) = by_rule(judged(jobs.sound), "random-state-names")
+    (result,) = by_rule(judged_with_states(jobs.sound), "random-state-names")
     assert result.status == "pass"
 
 
@@ -65,7 +65,7 @@ def test_the_same_names_twice_are_fine() -> None:
 )
 def test_states_that_cannot_be_found_are_unknown_with_the_reason(build: Build, reason: str) -> None:
     """It is no proof that anything is wrong: the job may start."""
-    results = judged(build)
+    results = judged_with_states(build)
     (result,) = by_rule(results, "unknown-states")
     assert (result.status, result.operator) == ("unknown", "count")
     assert reason in result.message

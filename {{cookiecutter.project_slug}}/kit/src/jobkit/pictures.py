@@ -6,7 +6,7 @@ from html import escape
 
 from .graph import JobGraph, Operator
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 230, 64, 60, 22, 24
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 250, 64, 44, 22, 24
 _COLOURS = {"source": "#dcedc8", "sink": "#ffe0b2", "table": "#d1c4e9", "java": "#eceff1"}
 _STATEFUL = "#bbdefb"
 _STYLE = (
@@ -88,12 +88,16 @@ def _box(operator: Operator, x: int, y: int) -> str:
     fill = _STATEFUL if keyed else _COLOURS.get(operator.kind, "#ffffff")
     line = 'stroke="#78909c" stroke-dasharray="4 3"' if operator.hidden else 'stroke="#37474f"'
     line = line if operator.uid else 'stroke="#c62828" stroke-width="2"'
-    note = f"{operator.kind} · parallelism {operator.parallelism}"
-    where = operator.where or ""
-    texts = [("uid", operator.uid or "no uid", 20), ("", operator.name, 36), ("note", f"{note}  {where.rpartition('/')[2]}", 52)]
-    lines = "".join(f'<text class="{kind}" x="{x + 10}" y="{y + down}">{escape(_cut(text))}</text>' for kind, text, down in texts if text)
+    where = (operator.where or "").rpartition("/")[2]
+    note = " · ".join(filter(None, (operator.kind, f"×{operator.parallelism}", where)))
+    texts = [("uid", operator.uid or "no uid", 20), ("", operator.name, 36), ("note", note, 52)]
+    lines = "".join(f'<text class="{kind}" x="{x + 10}" y="{y + down}">{escape(_cut(text, _LONGEST[kind]))}</text>' for kind, text, down in texts if text)
     return f'<g><rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="6" fill="{fill}" {line}/>{lines}</g>'
 
 
-def _cut(text: str, longest: int = 36) -> str:
+_LONGEST = {"uid": 28, "": 40, "note": 42}
+"""How many characters of each kind of line fit into a box."""
+
+
+def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"

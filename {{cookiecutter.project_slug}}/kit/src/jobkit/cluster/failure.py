@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _JAVA_FRAME = re.compile(r"\s+at [\w$.<>/@]+\(.*\)|\s+\.\.\. \d+ (more|common frames omitted)|\s+Suppressed: .*")
 _CAUSE = re.compile(r"(?:Caused by: )?((?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable|Failure)[\w$]*)(?:: (.*))?$")
 _TRACEBACK = "Traceback (most recent call last):"
-_INTERNAL_FRAME = re.compile(r'  File "(?:.*/)?(?:pyflink|apache_beam|py4j|concurrent/futures|runpy\.py|<frozen runpy>)')
+_INTERNAL_FRAME = re.compile(r'  File "(?:.*/site-packages/|)(?:pyflink|apache_beam|py4j)/|  File "(?:.*/(?:runpy|concurrent/futures/\w+)\.py|<frozen runpy>)"')
 _PEMJA = re.compile(r"pemja\.core\.PythonException: <class '([\w.]+)'>: (.*)")
 _PEMJA_FRAME = re.compile(r"\s+at (?P<file>/?.+\.py)\.(?P<function>[\w<>]+)\((?P<name>.+?):(?P<line>\d+)\)")
 
@@ -30,14 +30,14 @@ def read(stack: str) -> Failure:
     """Find the cause in a stack trace of Flink, of the JobManager or of the client."""
     traceback = _worker_traceback(stack) or _thread_traceback(stack)
     if traceback is not None:
-        return Failure(traceback.rstrip().splitlines()[-1].strip(), traceback)
+        return Failure(traceback.rstrip().splitlines()[-1].strip().rstrip("."), traceback)
     causes = [match for line in stack.splitlines() if not _JAVA_FRAME.match(line) and (match := _CAUSE.match(line.strip()))]
     named = [cause for cause in causes if cause.group(2)] or causes
     if not named:
         lines = [line.strip() for line in stack.splitlines() if line.strip()]
         return Failure(lines[-1] if lines else "Flink gives no reason")
     name, message = named[-1].groups()
-    return Failure(f"{name.rpartition('.')[2]}: {message}" if message else name)
+    return Failure(f"{name.rpartition('.')[2]}: {message.rstrip('.')}" if message else name)
 
 
 def _worker_traceback(stack: str) -> str | None:

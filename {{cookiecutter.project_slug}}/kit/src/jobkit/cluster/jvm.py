@@ -11,6 +11,10 @@ from .java import Java
 _FOREIGN = ("FLINK_", "_FLINK_", "JVM_ARGS", "PYFLINK_", "PYTHONSTARTUP")
 """Variables that would point Flink's scripts at another installation."""
 
+_SHORT_LIVED = "-XX:TieredStopAtLevel=1"
+"""Compile quickly, not well: a local run is over in a minute, and a third of its processor time went into optimising. A
+benchmark takes it back with -XX:TieredStopAtLevel=4 in Flink's env.java.opts.all."""
+
 
 def environment(java: Java, temporary: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables for a child process that runs Java.
@@ -23,5 +27,5 @@ def environment(java: Java, temporary: Path, environ: Mapping[str, str] = os.env
     """
     temporary.mkdir(parents=True, exist_ok=True)
     inherited = {name: value for name, value in environ.items() if not name.startswith(_FOREIGN)}
-    options = f'-XX:-UsePerfData "-Djava.io.tmpdir={temporary}" {inherited.get("JAVA_TOOL_OPTIONS", "")}'
+    options = f'{_SHORT_LIVED} -XX:-UsePerfData "-Djava.io.tmpdir={temporary}" {inherited.get("JAVA_TOOL_OPTIONS", "")}'
     return {**inherited, "JAVA_HOME": str(java.home), "JAVA_TOOL_OPTIONS": options.strip(), "TMPDIR": str(temporary)}

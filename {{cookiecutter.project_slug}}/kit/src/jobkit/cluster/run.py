@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,6 +140,15 @@ class LocalRun:
             self._place.clear(resuming=self._snapshot is not None)
             try:
                 yield self._run(lock)
+            except JobFailed as error:
+                raise JobFailed(
+                    error.what,
+                    root_cause=error.root_cause,
+                    python_traceback=error.python_traceback and self._own_paths(error.python_traceback),
+                    where=error.where,
+                ) from error
+            except submission.JobRefused as error:
+                raise submission.JobRefused(self._own_paths(str(error)), error.exit_code) from error
             except KeyboardInterrupt:
                 raise Interrupted(self._cancel()) from None
             finally:
@@ -251,6 +261,11 @@ class LocalRun:
                 self._cluster.rest.cancel(self._job)
         checkpoint = snapshots.newest(self._place.checkpoints / self._job) if self._job else None
         return checkpoint or self._snapshot
+
+    def _own_paths(self, text: str) -> str:
+        """Name the project's files instead of the copies that Flink made of them for its Python processes."""
+        copies = re.escape(str(self._place.temporary)) + r"/[^\s\"]*?/src/(?=\w)(?!src/)"
+        return re.sub(copies, f"{self._project.root / 'src'}/", text)
 
     def _fetching(self, name: str, done: int, total: int) -> None:
         self._reporter.progress(f"fetching {name}", done, total)

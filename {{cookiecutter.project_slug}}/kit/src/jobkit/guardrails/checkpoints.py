@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 from ..options import Setting
 from .rule import Job, Rule, Violation
 
-_LOCAL_SCHEMES = ("", "file", "local")
+_LOCAL_SCHEMES = ("file", "local")
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - what is refused
 _OBJECT_STORES = ("s3", "s3a", "s3n", "s3p", "gs", "oss", "abfs", "abfss", "wasb", "wasbs")
 
@@ -115,20 +115,20 @@ def _text(value: object) -> str:
 
 def _directory(job: Job, key: str, folder: str) -> Iterator[Violation]:
     setting = job.graph.settings[key]
-    remedy = f"Set {key}: s3://<bucket>/{folder} (or hdfs, abfs, gs, oss) in conf/base.yaml."
+    remedy = f"Set {key}: s3://<bucket>/{folder} (or hdfs, abfs, gs, oss) in conf/base.yaml or conf/{job.environment}.yaml."
     if not setting.value:
         yield Violation(f"{key} is {shown(setting)}.", remedy)
-    elif job.environment != "local":
-        kind = _unsafe(str(setting.value), job.graph.configuration.get("fs.default-scheme", ""))
-        if kind is not None:
-            yield Violation(f"{key} is {setting.value}, a {kind} directory.", remedy, evidence=str(setting.value))
+        return
+    directory = str(setting.value)
+    found = "without a scheme, which Flink refuses" if not urlparse(directory).scheme else _unsafe(directory)
+    if found is not None and (job.environment != "local" or not urlparse(directory).scheme):
+        yield Violation(f"{key} is {directory}, {found}.", remedy, evidence=directory)
 
 
-def _unsafe(directory: str, default: str) -> str | None:
-    """Return what is wrong with a directory, or None; a directory without a scheme is on Flink's default file system."""
+def _unsafe(directory: str) -> str | None:
+    """Return why what is written to a directory may not be there the next time, or None."""
     address = urlparse(directory)
-    scheme = address.scheme.lower() or urlparse(default).scheme.lower()
     path = posixpath.normpath("/" + address.path.lstrip("/"))
-    if scheme not in _OBJECT_STORES and any(path == folder or path.startswith(folder + "/") for folder in _TEMPORARY):
-        return "temporary"
-    return "local" if scheme in _LOCAL_SCHEMES else None
+    if address.scheme not in _OBJECT_STORES and any(path == folder or path.startswith(folder + "/") for folder in _TEMPORARY):
+        return "a temporary directory"
+    return "a local directory" if address.scheme in _LOCAL_SCHEMES else None
