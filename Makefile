@@ -1,11 +1,12 @@
 # demo   a project with the default answers, set up and run on a real Flink and Kafka     test   everything
 # lint   ruff and mypy over template, kit, hooks and tests                                 clean  what these leave
+# docs   the site, with its reference pages and pictures made anew
 BIN     := .venv/bin
 PROJECT := build/flight-delays
 KIT     := {{cookiecutter.project_slug}}/kit
 TEMPLATE := $(shell find cookiecutter.json hooks '{{cookiecutter.project_slug}}' -type f -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: $(PROJECT)/Makefile
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(PROJECT) run
@@ -23,6 +24,13 @@ lint: .venv/.dev
 	@$(BIN)/ruff check --config pyproject.toml hooks scripts tests '$(KIT)'
 	@$(BIN)/ruff format --check --config pyproject.toml hooks scripts tests '$(KIT)'
 	@$(BIN)/python scripts/lint.py
+
+# The reference pages and the pictures are made from the code and committed; a test compares them.
+docs: .venv/.dev
+	@$(BIN)/python scripts/make_docs.py
+	@$(BIN)/python scripts/make_pictures.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "The site is in site/index.html."
 
 # Any Python that PyFlink supports; uv comes from PyPI where it is not installed.
 .venv/.demo: pyproject.toml
@@ -45,4 +53,4 @@ lint: .venv/.dev
 	@touch $@
 
 clean:
-	rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build site .mypy_cache .pytest_cache .ruff_cache

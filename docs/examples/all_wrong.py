@@ -22,8 +22,9 @@ class Count(KeyedProcessFunction):
 
     def process_element(self, value, ctx):
         """Count one record."""
-        self.latest = value
-        self.count.update((self.count.value() or 0) + 1)
+        if value != self.latest:
+            self.latest = value
+            self.count.update((self.count.value() or 0) + 1)
         yield value
 
 
@@ -37,7 +38,7 @@ class Ask(MapFunction):
     def map(self, value):
         """Count in a variable of the module."""
         counts[value] += 1
-        return value
+        return f"{value} {counts[value]}"
 
 
 env = StreamExecutionEnvironment.get_execution_environment()

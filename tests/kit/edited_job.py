@@ -118,9 +118,9 @@ def build(env: StreamExecutionEnvironment) -> None:
     tables = StreamTableEnvironment.create(env)
     tables.create_temporary_view("pairs", parsed)
     by_name = tables.sql_query("SELECT f0, COUNT(*) FROM pairs GROUP BY f0")
-    tables.to_changelog_stream(by_name).uid("by-name").print().uid("names")
+    tables.to_changelog_stream(by_name).map(str, Types.STRING()).uid("by-name").print().uid("names")
     by_size = tables.sql_query("SELECT f1, COUNT(*) FROM pairs GROUP BY f1")
-    tables.to_changelog_stream(by_size).uid("by-size").print().uid("sizes")
+    tables.to_changelog_stream(by_size).map(str, Types.STRING()).uid("by-size").print().uid("sizes")
 
 
 def report(stream: DataStream, uid: str) -> None:

@@ -55,7 +55,7 @@ def test_an_accepted_shape_has_its_uids_and_starts_in_strict_mode(shape: shapes.
     if shape.starts:
         env.execute(shape.name)
     else:
-        graph_of_flink = env._generate_stream_graph(True, shape.name)
+        graph_of_flink = env._generate_stream_graph(clear_transformations=True, job_name=shape.name)
         assert graph_of_flink.getJobGraph().getNumberOfVertices() > 0
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pyflink.common import Time, Types
-from pyflink.datastream.window import TumblingProcessingTimeWindows
-
 from jobkit import states
 from jobkit.graph import JobGraph, Operator, State
+from pyflink.common import Time, Types
+from pyflink.datastream.window import TumblingProcessingTimeWindows
 
 from .guardrails import jobs
 from .guardrails.judging import built

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pyflink.common import Configuration
-from pyflink.datastream import StreamExecutionEnvironment
-
 from jobkit import graph, states
 from jobkit.guardrails import Job, Result, judge
 from jobkit.origins import Origins
+from pyflink.common import Configuration
+from pyflink.datastream import StreamExecutionEnvironment
 
 Build = Callable[[StreamExecutionEnvironment], None]
 

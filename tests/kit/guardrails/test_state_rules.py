@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from jobkit import states
 from jobkit.guardrails import Job, judge
+from pyflink.common import Types
 
 from . import jobs
 from .judging import Build, built, by_rule, judged_with_states, line_of
@@ -77,7 +77,7 @@ def test_an_open_that_hangs_is_unknown_and_hides_no_other() -> None:
     """The deadline holds for each function; the next operator is opened all the same."""
 
     def build(env: Any) -> None:
-        keyed = jobs.pairs(env).key_by(lambda value: value[0], jobs.Types.STRING())
+        keyed = jobs.pairs(env).key_by(lambda value: value[0], Types.STRING())
         keyed.process(jobs.Hanging(), jobs.PAIR).uid("hanging").print().uid("out")
         keyed.process(jobs.Count(), jobs.PAIR).uid("count").print().uid("count-out")
 

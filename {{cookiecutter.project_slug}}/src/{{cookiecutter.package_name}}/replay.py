@@ -39,11 +39,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = Settings.from_environment(os.environ)
-        source, restore = (settings.rejected_topic, original) if options.what == "rejected" else (settings.late_topic, bytes)
+    except JobkitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    source, restore = (settings.rejected_topic, original) if options.what == "rejected" else (settings.late_topic, bytes)
+    try:
         count = replay(settings, source, restore, options.to)
     except JobkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except Malformed as error:
+        print(f"error: {source} holds a record that the job has not written: {error}.", file=sys.stderr)
+        return 2
     except KafkaError as error:
         print(f"error: Kafka at {settings.kafka.servers} did not do it: {error or type(error).__name__}", file=sys.stderr)
         return 2
@@ -96,7 +103,7 @@ def _copy(
             continue
         producer.begin_transaction()
         for record in chain.from_iterable(batches.values()):
-            value = restore(record.value)
+            value = restore(record.value or b"")
             producer.send(target, key=_key(value), value=value)
             count += 1
         read = {partition: OffsetAndMetadata(consumer.position(partition), "", -1) for partition in batches}

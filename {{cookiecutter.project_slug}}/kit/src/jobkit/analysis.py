@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cluster import distribution, jars, java
-from .cluster.repository import Progress
+from .cluster.jars import Progress
+from .cluster.workplace import Workplace
 from .errors import ConfigurationError
-from .project import Project
+from .project import LOCAL, Project
 
 if TYPE_CHECKING:
+    from .configuration import Configuration
     from .graph import JobGraph
     from .guardrails import Result
 
@@ -56,7 +58,7 @@ def prepare(project: Project | None, progress: Progress | None = None) -> None:
     os.environ.update(environ)
 
 
-def of_project(project: Project, environment: str, values: dict[str, str], *, judged: bool) -> Analysis:
+def of_project(project: Project, environment: str, configuration: Configuration, *, judged: bool) -> Analysis:
     """Read, and if wanted judge, the job of a project as it would start in an environment.
 
     Settings that the environment variables do not give are the sample ones: they name servers, not operators.
@@ -64,21 +66,50 @@ def of_project(project: Project, environment: str, values: dict[str, str], *, ju
     from . import entry, states
     from .launch import examine
 
-    build = entry.find(project)
+    build, values = entry.find(project), configuration.values
+    if environment == LOCAL:
+        values = {**values, **Workplace(project).configuration}
     settings, notes = _settings(build)
     graph = entry.build_graph(build, settings, values)[1]
     if not judged:
         return Analysis([states.discover(graph)], notes=notes)
-    return Analysis([graph], [examine(build, settings, graph, environment, project.waivers, values)], notes)
+    again = entry.build_graph(build, settings, values)[1]
+    results = examine(graph, again, environment, project.waivers)
+    return Analysis([graph], [[*results, *_keys(configuration)]], notes)
 
 
-def of_program(file: Path, arguments: Sequence[str], paths: Sequence[Path], values: dict[str, str], environment: str, *, judged: bool) -> Analysis:
-    """Read, and if wanted judge, each job that a PyFlink program would execute; nothing is submitted."""
-    from . import program, states
+def _keys(configuration: Configuration) -> list[Result]:
+    """Return what is wrong with the keys and values of conf/, or that nothing is."""
+    from .findings import check
+    from .guardrails import Result
+    from .known_options import Options
+
+    wrong = [finding for finding in check(configuration, Options.of_flink()) if finding.is_wrong]
+    if not wrong:
+        title = "Every key in conf/ is one of Flink's, and every value of its type."
+        return [Result("configuration-keys", "pass", "configuration", title)]
+    results = []
+    for finding in wrong:
+        file, _, line = finding.origin.rpartition(":")
+        place = {"file": file, "line": int(line)} if line.isdigit() else {"file": finding.origin, "line": None}
+        why = "Flink ignores a key that it does not know, and fails late on a value that it cannot read."
+        results.append(Result("configuration-keys", "fail", "configuration", finding.message, why, finding.remedy, **place))
+    return results
+
+
+def of_program(read: Callable[[], list[JobGraph]], environment: str, *, judged: bool) -> Analysis:
+    """Read, and if wanted judge, each job that a PyFlink program would execute.
+
+    Args:
+        read: Runs the program up to where it would execute, as `program.graphs` does; called twice when it is judged.
+        environment: What the jobs are judged for.
+        judged: Whether the rules are asked.
+    """
+    from . import states
     from .guardrails import Job, judge
 
-    graphs = program.graphs(file, arguments, values, paths)
-    again = program.graphs(file, arguments, values, paths) if judged else []
+    graphs = read()
+    again = read() if judged else []
     for number, graph in enumerate(graphs):
         states.discover(graph, again[number] if number < len(again) else None)
     if not judged:
@@ -98,5 +129,3 @@ def _settings(build: Any) -> tuple[Any, tuple[str, ...]]:
             return kind(), (f"Read with sample settings: {error.what}",)
         except TypeError:
             raise error from None
-
-

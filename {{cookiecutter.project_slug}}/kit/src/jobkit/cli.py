@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from .project import Project, environment_name, find_project
 
 if TYPE_CHECKING:
     from .analysis import Analysis
+    from .configuration import Configuration
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -123,9 +125,7 @@ def graph(
 
 
 @app.command()
-def check(
-    program: Program = None, env: Env | None = None, jar: Jars = None, as_json: Json = False, arguments: Arguments = None
-) -> None:
+def check(program: Program = None, env: Env | None = None, jar: Jars = None, as_json: Json = False, arguments: Arguments = None) -> None:
     """Hold the job and its configuration to the guardrails, without starting anything."""
     with _reading(as_json):
         found = _analysis(program, env or environment_name(), jar, arguments, judged=True)
@@ -147,19 +147,21 @@ def check(
 @app.command()
 def run(
     env: Env = "local",
-    snapshot: Annotated[str | None, typer.Option("--from", metavar="SNAPSHOT", help="Resume from a checkpoint or savepoint of the last run.")] = None,
+    snapshot: Annotated[
+        str | None, typer.Option("--from", metavar="SNAPSHOT", help="Resume from a checkpoint or savepoint of the last run.")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the cluster and its web UI up until Ctrl-C.")] = False,
     parallelism: Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism (default 2).")] = None,
     as_json: Json = False,
 ) -> None:
     """Run the job on a local cluster and broker over the sample, and judge what comes out."""
     from .cluster import display, interruption
-    from .cluster.run import LocalRun, Options
+    from .cluster.run import Interrupted, LocalRun, Options
 
     stdout = Console(file=sys.stdout, highlight=False)
     options = Options(environment=env, snapshot=snapshot, parallelism=parallelism)
     try:
-        with contextlib.redirect_stdout(sys.stderr), display.Display(_notes) as shown:
+        with interruption.listening(), contextlib.redirect_stdout(sys.stderr), display.Display(_notes) as shown:
             local = LocalRun(find_project(Path.cwd()), options, shown)
             with local.execute() as outcome:
                 shown.close()
@@ -167,7 +169,8 @@ def run(
                 if keep:
                     _notes.print(f"The web UI is up at {outcome.url} until Ctrl-C.")
                     interruption.wait()
-    except JobkitError as error:
+    except (JobkitError, KeyboardInterrupt) as caught:
+        error = caught if isinstance(caught, JobkitError) else Interrupted(Path(snapshot) if snapshot else None)
         if any(_debugging):
             raise
         display.show_failure(error, stdout, _notes, as_json=as_json)
@@ -189,27 +192,29 @@ def _analysis(program: Path | None, env: str, jars: list[Path] | None, arguments
     if program is not None:
         analysis.prepare(None)
         values = _program_values(env)
-        return analysis.of_program(program, arguments or [], jars or [], values, env, judged=judged)
+        from .program import graphs
+
+        return analysis.of_program(partial(graphs, program, arguments or [], values, jars or []), env, judged=judged)
     project = find_project(Path.cwd())
-    values = _values(project, env)
+    configuration = _configuration(project, env)
     analysis.prepare(project)
-    return analysis.of_project(project, env, values, judged=judged)
+    return analysis.of_project(project, env, configuration, judged=judged)
 
 
 def _program_values(env: str) -> dict[str, str]:
     """Return the configuration of the project that one stands in; a program outside of one has Flink's defaults."""
     try:
-        return _values(find_project(Path.cwd()), env)
+        return _configuration(find_project(Path.cwd()), env).values
     except ConfigurationError as error:
         if "There is no jobkit project" not in error.what:
             raise
         return {}
 
 
-def _values(project: Project, env: str) -> dict[str, str]:
+def _configuration(project: Project, env: str) -> Configuration:
     from .configuration import load
 
-    return load(project.conf, env).values
+    return load(project.conf, env)
 
 
 def _document(content: object) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.data_stream import DataStream
@@ -76,7 +77,7 @@ def settings_class(build: Build) -> Any:
     """Return the class of the settings that a build function takes."""
     parameters = list(inspect.signature(build).parameters)
     hints = typing.get_type_hints(build)
-    kind = hints.get(parameters[1]) if len(parameters) == 2 else None
+    kind = hints.get(parameters[1]) if parameters[1:] and not parameters[2:] else None
     if not hasattr(kind, "from_environment"):
         raise ConfigurationError(
             "The build function does not say what settings it takes.",
@@ -92,9 +93,7 @@ def _where(build: Build) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
-def build_graph(
-    build: Build, settings: Any, values: Mapping[str, str] | None = None
-) -> tuple[StreamExecutionEnvironment, graph.JobGraph]:
+def build_graph(build: Build, settings: Any, values: Mapping[str, str] | None = None) -> tuple[StreamExecutionEnvironment, graph.JobGraph]:
     """Build the job in an environment of its own and read its graph.
 
     Args:
@@ -105,7 +104,11 @@ def build_graph(
     configuration = Configuration()
     for key, value in (values or {}).items():
         configuration.set_string(key, value)
-    env = StreamExecutionEnvironment.get_execution_environment(configuration)
+    try:
+        env = StreamExecutionEnvironment.get_execution_environment(configuration)
+    except Py4JJavaError as error:
+        found = str(error.java_exception.toString())
+        raise ConfigurationError("Flink refuses the configuration.", found=found, remedy="Correct the value in conf/.") from error
     with Origins() as origins, _without_execution(build):
         build(env, settings)
     if env._j_stream_execution_environment.getTransformations().isEmpty():

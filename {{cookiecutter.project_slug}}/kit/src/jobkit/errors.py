@@ -63,7 +63,7 @@ class JobFailed(JobkitError):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, root_cause: str, python_traceback: str | None = None, where: str | None = None):
+    def __init__(self, what: str, *, root_cause: str, python_traceback: str | None = None, where: str | None = None) -> None:
         super().__init__(what, found=root_cause, where=where)
         self.root_cause = root_cause
         self.python_traceback = python_traceback

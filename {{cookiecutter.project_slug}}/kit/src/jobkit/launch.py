@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pyflink.datastream import StreamExecutionEnvironment
 
@@ -63,9 +62,10 @@ def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, str]:
     project = _project(build)
     settings = entry.settings(build)
     env, graph = entry.build_graph(build, settings)
-    results = examine(build, settings, graph, environment_name(), project.waivers)
+    again = entry.build_graph(build, settings)[1]
+    results = examine(graph, again, environment_name(), project.waivers)
     for line in waived(results):
-        print(line, file=sys.stderr)
+        sys.stderr.write(f"{line}\n")
     if any(result.status == "fail" for result in results):
         raise GuardrailsBroken(results)
     for result in results:
@@ -74,16 +74,8 @@ def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, str]:
     return env, graph.name
 
 
-def examine(
-    build: entry.Build,
-    settings: Any,
-    graph: JobGraph,
-    environment: str,
-    waivers: Sequence[Waiver],
-    values: Mapping[str, str] | None = None,
-) -> list[Result]:
-    """Build the job once more, to find what is random, look for its states, and judge it."""
-    again = entry.build_graph(build, settings, values)[1]
+def examine(graph: JobGraph, again: JobGraph, environment: str, waivers: Sequence[Waiver]) -> list[Result]:
+    """Look for the states of a job that was built twice, to find what is random, and judge it."""
     return judge(Job(states.discover(graph, again), environment, again), waivers)
 
 

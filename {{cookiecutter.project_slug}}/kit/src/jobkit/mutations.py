@@ -27,6 +27,8 @@ _HANDLES = {
     *("get_metrics_group", "add_group", "counter", "meter", "distribution", "gauge"),
 }
 """The calls that return what Flink itself keeps: states and metrics."""
+_VALUE = 2
+"""The place of the value in `setattr(object, name, value)`."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class _Scope:
             base, place = self._root(node.func.value)
             if place is not None:
                 yield _Change(place, node, base, whole=False, reads=node.func.attr in _READING)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr" and len(node.args) == 3:
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr" and len(node.args) > _VALUE:
             yield from self._setattr(node)
 
     def _setattr(self, node: ast.Call) -> Iterator[_Change]:
@@ -193,7 +195,7 @@ class _Scope:
             place = self._place(node)
         return node, place
 
-    def _place(self, node: ast.AST) -> _Place | None:
+    def _place(self, node: ast.AST) -> _Place | None:  # noqa: PLR0911 - a case for each scope
         """Return the variable that an expression is, when it outlives the call."""
         body = self._body
         if isinstance(node, ast.Name):

@@ -89,9 +89,10 @@ def _box(operator: Operator, x: int, y: int) -> str:
     line = 'stroke="#78909c" stroke-dasharray="4 3"' if operator.hidden else 'stroke="#37474f"'
     line = line if operator.uid else 'stroke="#c62828" stroke-width="2"'
     where = (operator.where or "").rpartition("/")[2]
-    note = " · ".join(filter(None, (operator.kind, f"×{operator.parallelism}", where)))
+    note = " · ".join(filter(None, (operator.kind, f"parallelism {operator.parallelism}", where)))
     texts = [("uid", operator.uid or "no uid", 20), ("", operator.name, 36), ("note", note, 52)]
-    lines = "".join(f'<text class="{kind}" x="{x + 10}" y="{y + down}">{escape(_cut(text, _LONGEST[kind]))}</text>' for kind, text, down in texts if text)
+    shown = [(kind, escape(_cut(text, _LONGEST[kind])), down) for kind, text, down in texts if text]
+    lines = "".join(f'<text class="{kind}" x="{x + 10}" y="{y + down}">{text}</text>' for kind, text, down in shown)
     return f'<g><rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="6" fill="{fill}" {line}/>{lines}</g>'
 
 

@@ -127,7 +127,7 @@ class _Interception:
             (StreamExecutionEnvironment, "get_execution_environment", staticmethod(self._created)),
             (StreamExecutionEnvironment, "execute", lambda env, job_name=None: self._execute(env, job_name)),
             (StreamExecutionEnvironment, "execute_async", lambda env, job_name=None: self._submit(env, job_name)),
-            (StreamExecutionEnvironment, "add_jars", lambda env, *urls: self._add(env, *urls)),
+            (StreamExecutionEnvironment, "add_jars", lambda env, *urls: self._add(env, urls)),
             (DataStream, "execute_and_collect", lambda stream, name=None, limit=None: self._collect(stream, name, limit)),
             *((owner, name, _refuse_sql) for owner, name in ((Table, "execute"), (Table, "execute_insert"), (StatementSet, "execute"))),
         ]
@@ -158,7 +158,7 @@ class _Interception:
         self._capture(env, name)
         return _Submitted()
 
-    def _add(self, env: StreamExecutionEnvironment, *urls: str) -> None:
+    def _add(self, env: StreamExecutionEnvironment, urls: Sequence[str]) -> None:
         self._add_jars(env, *(_existing(url, self._jars) for url in urls))
 
     def _collect(self, stream: DataStream, name: str | None, limit: int | None) -> _Collected | list[Any]:

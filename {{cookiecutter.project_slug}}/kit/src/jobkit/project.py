@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from .errors import ConfigurationError
 
 ENVIRONMENT_VARIABLE = "JOBKIT_ENV"
 """Names the environment (the file in conf/) that a job runs in; unset means `prod`, the strictest."""
+
+LOCAL = "local"
+"""The environment of `jobkit run`: the only one that may keep its checkpoints on the machine."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def _project(file: Path, table: object) -> Project:
         if key in table and not (isinstance(table[key], str) and table[key]):
             raise ConfigurationError(f"{key} must be a text.", found=repr(table[key]), where=where)
     jars = table.get("jars", [])
-    if not isinstance(jars, list) or not all(isinstance(jar, str) and jar.count(":") == 2 for jar in jars):
+    if not isinstance(jars, list) or not all(isinstance(jar, str) and re.fullmatch(r"[^:]+:[^:]+:[^:]+", jar) for jar in jars):
         what = "jars must be a list of Maven coordinates, group:artifact:version."
         raise ConfigurationError(what, found=repr(jars), where=where)
     texts = {key: table.get(key) for key in _TEXTS}

@@ -170,7 +170,7 @@ def reachable(starts: Iterable[Body]) -> list[Body]:
     return found
 
 
-def _attribute(base: Any, name: str) -> Any:
+def _attribute(base: Any, name: str) -> Any:  # noqa: PLR0911 - a case for each kind of object
     if base is _UNKNOWN or base is None:
         return _UNKNOWN
     if isinstance(base, _Super):

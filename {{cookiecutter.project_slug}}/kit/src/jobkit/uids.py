@@ -134,12 +134,16 @@ def _served(steps: dict[int, Step], step: Step) -> Origin | None:
 def _derive(steps: dict[int, Step]) -> None:
     hidden = [step for step in steps.values() if step.physical and not step.uid and _is_hidden(step)]
     proposals = {step.id: _proposal(steps, step) for step in hidden}
-    taken = Counter(uid for uid in proposals.values() if uid)
+    # The less a uid says, the fewer edits change it: more is said only where it is needed.
+    for fingerprint in (_fingerprint, _deep_fingerprint):
+        taken = Counter(uid for uid in proposals.values() if uid)
+        for step in hidden:
+            uid = proposals[step.id]
+            if uid and taken[uid] > 1:
+                proposals[step.id] = f"{uid}~{fingerprint(steps, step)}"
     for step in hidden:
         step.hidden = True
         uid = proposals[step.id]
-        if uid and taken[uid] > 1:
-            uid = f"{uid}~{_fingerprint(steps, step)}"
         if uid:
             step.uid = uid
             step.j.setUid(uid)
@@ -202,10 +206,25 @@ def _upstream(steps: dict[int, Step], step: Step) -> Iterator[str]:
 
 
 def _fingerprint(steps: dict[int, Step], step: Step) -> str:
-    """Return what tells two operators of one role and one anchor apart: what they read from and what they compute."""
-    content = re.sub(r"\[\d+\]", "", step.description or step.name)
-    text = "\n".join([content, *sorted(set(_upstream(steps, step)))])
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    """Return what tells two operators of one role and one anchor apart: what they read from and compute; of a side output, whom it serves."""
+    if step.origin is not None and step.origin.api == "get_side_output":
+        return "+".join(sorted(set(_anchors(steps, step))))
+    return _digest([_content(step), *sorted(set(_upstream(steps, step)))])
+
+
+def _deep_fingerprint(steps: dict[int, Step], step: Step) -> str:
+    """Return what tells two operators apart that compute the same, such as a projection before and after a join: all that they read from."""
+    inputs = [steps[entry] for entry in step.inputs]
+    named = [source.uid if source.uid and not source.hidden else _deep_fingerprint(steps, source) for source in inputs]
+    return _digest([_content(step), *named])
+
+
+def _content(step: Step) -> str:
+    return re.sub(r"\[\d+\]", "", step.description or step.name)
+
+
+def _digest(texts: list[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:8]
 
 
 _MARK = "\u27e6{}\u27e7"

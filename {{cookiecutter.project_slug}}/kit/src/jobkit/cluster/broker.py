@@ -6,7 +6,7 @@ import re
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import ClusterError
@@ -59,32 +59,31 @@ class Broker:
         process: The broker's process.
     """
 
-    def __init__(self, folder: Path, *, classpath: Sequence[Path], java: Java, logs: Path, temporary: Path, held: Iterable[int] = ()) -> None:
+    def __init__(self, folder: Path, *, classpath: Sequence[Path], java: Java, held: Iterable[int] = ()) -> None:
         """Start a broker, with the data that is there or without any.
 
         Args:
-            folder: The folder for its data and configuration.
+            folder: For its data and configuration (in `kafka`), its log (in `logs`) and temporary files (in `tmp`).
             classpath: The jars of `jars.broker_classpath`.
             java: The Java to run it, 17 at least for Kafka 4.
-            logs: The folder for its log.
-            temporary: The folder for temporary files.
             held: See `Process`.
         """
-        self.data = folder / "data"
+        own = folder / "kafka"
+        self.data = own / "data"
         self._java = [str(java.executable), "-cp", ":".join(map(str, classpath))]
-        self._environment = jvm.environment(java, temporary)
-        self._properties = folder / "server.properties"
-        logging = folder / "log4j2.properties"
-        folder.mkdir(parents=True, exist_ok=True)
+        self._environment = jvm.environment(java, folder / "tmp")
+        self._properties = own / "server.properties"
+        logging = own / "log4j2.properties"
+        own.mkdir(parents=True, exist_ok=True)
         logging.write_text(_LOGGING)
-        self._properties.write_text("".join(f"{key}={value}\n" for key, value in ({**_PROPERTIES, "log.dirs": str(self.data)}).items()))
+        self._properties.write_text("".join(f"{key}={value}\n" for key, value in {**_PROPERTIES, "log.dirs": str(self.data)}.items()))
         if not is_formatted(self.data):
-            self._format(logs)
+            self._format()
         options = ["-Xmx512m", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={logging.as_uri()}"]
         self.process = Process(
             "the Kafka broker",
             [*self._java, *options, "kafka.Kafka", str(self._properties)],
-            log=logs / "kafka.log",
+            log=folder / "logs" / "kafka.log",
             environment=self._environment,
             held=held,
         )
@@ -112,7 +111,7 @@ class Broker:
             raise ClusterError("The Kafka broker does not say which port it listens on.", where=str(self.process.log))
         return f"127.0.0.1:{ports[-1]}"
 
-    def _format(self, logs: Path) -> None:
+    def _format(self) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}"]
         command = [*self._java, *tool, "--config", str(self._properties)]

@@ -28,7 +28,7 @@ class Display:
         self._progress = Progress(*columns, console=console, transient=True)
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Display:  # noqa: PYI034  (typing.Self came with Python 3.11)
         """Begin to show bars."""
         self._progress.start()
         return self

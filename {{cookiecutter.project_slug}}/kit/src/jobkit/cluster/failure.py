@@ -8,7 +8,9 @@ from dataclasses import dataclass
 _JAVA_FRAME = re.compile(r"\s+at [\w$.<>/@]+\(.*\)|\s+\.\.\. \d+ (more|common frames omitted)|\s+Suppressed: .*")
 _CAUSE = re.compile(r"(?:Caused by: )?((?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable|Failure)[\w$]*)(?:: (.*))?$")
 _TRACEBACK = "Traceback (most recent call last):"
-_INTERNAL_FRAME = re.compile(r'  File "(?:.*/site-packages/|)(?:pyflink|apache_beam|py4j)/|  File "(?:.*/(?:runpy|concurrent/futures/\w+)\.py|<frozen runpy>)"')
+_INTERNAL_FRAME = re.compile(
+    r'  File "(?:.*/site-packages/|)(?:pyflink|apache_beam|py4j)/|  File "(?:.*/(?:runpy|concurrent/futures/\w+)\.py|<frozen runpy>)"'
+)
 _PEMJA = re.compile(r"pemja\.core\.PythonException: <class '([\w.]+)'>: (.*)")
 _PEMJA_FRAME = re.compile(r"\s+at (?P<file>/?.+\.py)\.(?P<function>[\w<>]+)\((?P<name>.+?):(?P<line>\d+)\)")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -62,41 +63,41 @@ class FlinkCluster:
     Attributes:
         job_manager: The JobManager's process, once it was started.
         task_managers: Those of the TaskManagers.
+        processes: These, and those of `submit`.
         rest: The client of its REST interface, once it answers.
         logs: The folder of all logs.
-        held: File descriptors for every process to hold; see `Process`.
+        temporary: The folder of temporary files.
+        held: File descriptors for the processes to hold that are started from then on; see `Process`.
     """
 
-    def __init__(
-        self, folder: Path, *, library: Path, java: Java, configuration: Mapping[str, str], held: Iterable[int] = (), started: list[Process] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, *, root: Path, library: Path, java: Java, configuration: Mapping[str, str]) -> None:
         """Prepare a cluster; nothing is started.
 
         Args:
             folder: For its configuration, logs and temporary files.
+            root: The working folder of all processes.
             library: What FLINK_LIB_DIR must be; see `jars.library`.
             java: The Java to run it.
             configuration: Flink's configuration. Addresses, ports and Python executables are the cluster's own.
-            held: See `Process`.
-            started: Takes each process as soon as it was started, for somebody else to stop them.
         """
         self._home = distribution.home()
+        self._root = root
         self._conf = folder / "conf"
-        self._temporary = folder / "tmp"
-        self.held = tuple(held)
-        defaults = {**_DEFAULTS, "env.java.default-opts.all": distribution.java_options()}
-        self._configuration = {**defaults, **configuration, **_LOCAL, "io.tmp.dirs": str(self._temporary)}
+        self.temporary = folder / "tmp"
         self.logs = folder / "logs"
-        self._started = started if started is not None else []
+        self.held: tuple[int, ...] = ()
+        defaults = {**_DEFAULTS, "env.java.default-opts.all": distribution.java_options()}
+        self._configuration = {**defaults, **configuration, **_LOCAL, "io.tmp.dirs": str(self.temporary)}
         self.job_manager: Process | None = None
         self.task_managers: list[Process] = []
+        self.processes: list[Process] = []
         self.rest = RestClient("")
         self._environment = {
-            **jvm.environment(java, self._temporary),
-            "FLINK_LIB_DIR": str(library),
+            **jvm.environment(java, self.temporary),
+            "FLINK_LIB_DIR": os.path.relpath(library, root),  # Flink's scripts break at a space in this one
             "FLINK_CONF_DIR": str(self._conf),
             "FLINK_LOG_DIR": str(self.logs),
-            "FLINK_PID_DIR": str(self._temporary),
+            "FLINK_PID_DIR": str(self.temporary),
             "PYTHONPATH": sysconfig.get_path("purelib"),  # thread mode looks for pemja there
         }
 
@@ -137,7 +138,7 @@ class FlinkCluster:
         """Wait until all TaskManagers that run have registered."""
 
         def probe() -> bool | None:
-            for process in self._processes():
+            for process in self.processes:
                 process.require_running()
             return self.rest.overview()["slots-total"] >= slots or None
 
@@ -155,16 +156,14 @@ class FlinkCluster:
 
     def stop(self) -> None:
         """Stop all processes."""
-        stop_all(self._processes())
-
-    def _processes(self) -> list[Process]:
-        return [*self.task_managers, *([self.job_manager] if self.job_manager else [])]
+        stop_all(self.processes)
 
     def _process(self, name: str, command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> Process:
         variables = {**self._environment, **environment, "FLINK_IDENT_STRING": name}
         script = [str(self._home / "bin" / command[0]), *command[1:]]
-        process = Process(f"the {name}", script, log=self.logs / f"{name}.out", environment=variables, held=self.held)
-        self._started.append(process)
+        log = self.logs / f"{name}.out"
+        process = Process(f"the {name}", script, log=log, environment=variables, folder=self._root, held=self.held)
+        self.processes.append(process)
         return process
 
     def _write(self) -> None:

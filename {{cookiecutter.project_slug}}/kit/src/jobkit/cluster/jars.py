@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigurationError
 from ..project import Project
 from . import distribution
 
-if TYPE_CHECKING:
-    from .repository import Progress
+Progress = Callable[[str, int, int], None]
+"""Called with a file's name, the bytes that have arrived, and all its bytes (0 when not known)."""
 
 _KAFKA = "org.apache.kafka:kafka_2.13"
 _KAFKA_LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl"
@@ -81,7 +81,7 @@ def _fetch(project: Project, coordinates: Sequence[str], *, transitive: bool, pr
     key = " ".join([*coordinates, "+" if transitive else ""]).strip()
     files = {Path(name): size for name, size in known.get(key, {}).items()}
     if not files or any(not file.is_file() or file.stat().st_size != size for file, size in files.items()):
-        paths = _resolve(coordinates, transitive, progress)
+        paths = _resolve(coordinates, transitive=transitive, progress=progress)
         files = {path: path.stat().st_size for path in paths}
         memory.parent.mkdir(parents=True, exist_ok=True)
         part = memory.with_suffix(".part")
@@ -98,8 +98,8 @@ def _read(memory: Path) -> dict[str, dict[str, int]]:
     return known
 
 
-def _resolve(coordinates: Sequence[str], transitive: bool, progress: Progress) -> list[Path]:
-    from jgo.parse import Coordinate  # slow to import, and needed once only
+def _resolve(coordinates: Sequence[str], *, transitive: bool, progress: Progress) -> list[Path]:
+    from jgo.parse import Coordinate
 
     from .repository import connect
 

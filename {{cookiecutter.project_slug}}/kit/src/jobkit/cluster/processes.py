@@ -28,8 +28,15 @@ class Process:
         log: The file that its output goes to.
     """
 
-    def __init__(
-        self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str], held: Iterable[int] = ()
+    def __init__(  # noqa: PLR0913  (that is what a process has)
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+        held: Iterable[int] = (),
     ) -> None:
         """Start the command.
 
@@ -38,6 +45,7 @@ class Process:
             command: The program and its arguments.
             log: The file that its output goes to.
             environment: All its environment variables.
+            folder: Its working folder, by default this process's.
             held: File descriptors that stay open as long as any of its processes is there, such as a lock's.
         """
         self.name = name
@@ -52,6 +60,7 @@ class Process:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=dict(environment),
+                    cwd=folder,
                     pass_fds=(leash, *held),
                     start_new_session=True,
                 )

@@ -16,12 +16,10 @@ from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import MavenContext, PythonResolver
 
 from ..errors import ConfigurationError
+from .jars import Progress
 
 if TYPE_CHECKING:
     from jgo.maven import Artifact
-
-Progress = Callable[[str, int, int], None]
-"""Called with a file's name, the bytes that have arrived, and all its bytes (0 when not known)."""
 
 _HTTP_NOT_FOUND = 404
 _CHUNK = 1 << 17
@@ -32,7 +30,7 @@ class _Incomplete(OSError):
     """What arrived is not what the repository holds."""
 
 
-class Repository(PythonResolver):  # type: ignore[misc]  # jgo's classes are not typed strictly
+class Repository(PythonResolver):
     """jgo's resolver, with downloads that survive a break: jgo itself writes into the shared cache as bytes arrive."""
 
     def __init__(self, progress: Progress) -> None:
@@ -47,7 +45,7 @@ class Repository(PythonResolver):  # type: ignore[misc]  # jgo's classes are not
             ConfigurationError: When no repository has it, none can be reached, or it arrives damaged.
         """
         context = artifact.context
-        target = artifact.cached_path
+        target = context.repo_cache / artifact.component.path_prefix / artifact.filename
         problem = "it is in none of them"
         for url in context.remote_repos.values():
             source = f"{url.rstrip('/')}/{artifact.component.path_prefix.as_posix()}/{artifact.filename}"
@@ -65,7 +63,10 @@ class Repository(PythonResolver):  # type: ignore[misc]  # jgo's classes are not
         )
 
     @tenacity.retry(
-        stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_exponential(max=4), retry=tenacity.retry_if_exception_type(OSError), reraise=True
+        stop=tenacity.stop_after_attempt(3),
+        wait=tenacity.wait_exponential(max=4),
+        retry=tenacity.retry_if_exception_type(OSError),
+        reraise=True,
     )
     def _fetch(self, source: str, target: Path) -> bool:
         with requests.get(source, stream=True, timeout=_TIMEOUT_SECONDS) as response:

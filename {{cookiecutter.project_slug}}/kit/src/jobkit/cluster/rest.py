@@ -94,7 +94,9 @@ class RestClient:
         operation = until(probe, what=f"the job {job} has stopped with a savepoint", seconds=_SECONDS_FOR_SAVEPOINT)
         if "failure-cause" in operation:
             found = failure.read(operation["failure-cause"].get("stack-trace", ""))
-            raise JobFailed("The job could not be stopped with a savepoint.", root_cause=found.root_cause, python_traceback=found.python_traceback)
+            raise JobFailed(
+                "The job could not be stopped with a savepoint.", root_cause=found.root_cause, python_traceback=found.python_traceback
+            )
         until(lambda: self.state(job) in TERMINAL or None, what=f"the job {job} has finished", seconds=_SECONDS_FOR_SAVEPOINT)
         return Path(unquote(urlparse(operation["location"]).path))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
 from .. import entry
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, JobFailed, JobkitError
 from ..project import Project
+from . import failure
 
 
 class Record(NamedTuple):
@@ -33,9 +35,9 @@ class Verdict:
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     counts: dict[str, int]
-    differences: list[str]
+    differences: Sequence[str]
 
 
 class Sample(Protocol):
@@ -72,6 +74,7 @@ def load(project: Project, environment: Mapping[str, str]) -> Sample:
 
     Raises:
         ConfigurationError: When there is none, or the settings are wrong.
+        JobFailed: When the job's or the sample's modules raise something else.
     """
     if project.sample is None:
         raise ConfigurationError(
@@ -79,6 +82,14 @@ def load(project: Project, environment: Mapping[str, str]) -> Sample:
             where=f"{project.root / 'pyproject.toml'}, [tool.jobkit]",
             remedy='Write sample = "sample.module:Class"; its methods are those of jobkit.cluster.sample.Sample.',
         )
-    settings = entry.settings(entry.find(project), {**os.environ, **environment})
-    kind: Any = entry.attribute(project.sample, "sample", project)
-    return cast("Sample", kind(settings))
+    try:
+        settings = entry.settings(entry.find(project), {**os.environ, **environment})
+        kind: Any = entry.attribute(project.sample, "sample", project)
+        return cast("Sample", kind(settings))
+    except JobkitError:
+        raise
+    except Exception as error:
+        found = failure.read(traceback.format_exc())
+        raise JobFailed(
+            "The project's own code fails before anything is started.", root_cause=found.root_cause, python_traceback=found.python_traceback
+        ) from error

@@ -8,7 +8,9 @@ from ..errors import JobFailed, JobkitError
 from . import failure
 from .processes import Process
 
-_NOISE = re.compile(r"Picked up JAVA_TOOL_OPTIONS|SLF4J|WARNING:|log4j:|ERROR StatusLogger|-{10,}$| The program finished with the following exception:")
+_NOISE = re.compile(
+    r"Picked up JAVA_TOOL_OPTIONS|SLF4J|WARNING:|log4j:|ERROR StatusLogger|-{10,}$| The program finished with the following exception:"
+)
 _CLIENT = re.compile(r"^(?:Caused by: )?(?:org\.apache\.flink\.|java\.)[\w.$]+(?:Exception|Error)")
 _EXIT_CODE = re.compile(r"Python process exits with code: (\d+)")
 _WRONG_INPUT = 2

@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError
 
 from ..errors import ClusterError
 from .sample import Record
@@ -26,7 +26,9 @@ class Topics:
         """Connect to the broker at `host:port`."""
         self._servers = servers
         self._admin = KafkaAdminClient(bootstrap_servers=servers)
-        self._consumer = KafkaConsumer(bootstrap_servers=servers, group_id=None, isolation_level="read_committed", auto_offset_reset="earliest")
+        self._consumer = KafkaConsumer(
+            bootstrap_servers=servers, group_id=None, isolation_level="read_committed", auto_offset_reset="earliest"
+        )
         self._groups: dict[str, Any] = {}
 
     def close(self) -> None:
@@ -37,13 +39,12 @@ class Topics:
 
     def create(self, names: Iterable[str], partitions: int) -> None:
         """Make the topics that are not there yet."""
-        for name in dict.fromkeys(names):
-            try:
-                self._admin.create_topics([NewTopic(name, partitions, 1)])
-            except TopicAlreadyExistsError:
-                continue
-            except KafkaError as error:
-                raise ClusterError(f"The topic {name} cannot be made.", found=str(error), where=self._servers) from error
+        existing = set(self._admin.list_topics())
+        missing = [NewTopic(name, partitions, 1) for name in dict.fromkeys(names) if name not in existing]
+        try:
+            self._admin.create_topics(missing)
+        except KafkaError as error:
+            raise ClusterError("The topics cannot be made.", found=str(error), where=self._servers) from error
 
     def ends(self, topic: str) -> dict[int, int]:
         """Return, for each partition, the offset that the next record gets, of those whose transactions have ended."""

@@ -42,6 +42,14 @@ class Workplace:
         self.savepoints = self.root / "savepoints"
         self.drained = self.root / "drained"
 
+    @property
+    def configuration(self) -> dict[str, str]:
+        """The keys of a local run that name folders of the project, which conf/ cannot know."""
+        return {
+            "execution.checkpointing.dir": self.checkpoints.as_uri(),
+            "execution.checkpointing.savepoint-dir": self.savepoints.as_uri(),
+        }
+
     @contextmanager
     def locked(self) -> Iterator[int]:
         """Keep others out; give the lock's file descriptor, for child processes to hold as well.
@@ -92,7 +100,10 @@ def _take(descriptor: int, lock: Path) -> bool | None:
         holder = lock.read_text().strip()
         if holder.isdigit() and psutil.pid_exists(int(holder)):
             raise ClusterError(
-                "A local run of this project is up already.", found=f"process {holder}", where=str(lock), remedy="Stop it with Ctrl-C first."
+                "A local run of this project is up already.",
+                found=f"process {holder}",
+                where=str(lock),
+                remedy="Stop it with Ctrl-C first.",
             ) from None
         return None
     return True

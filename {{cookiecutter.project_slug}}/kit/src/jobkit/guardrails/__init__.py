@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 
+from ..errors import ConfigurationError
 from ..project import Waiver
 from .backend import IncrementalCheckpoints, RocksdbBackend
 from .checkpoints import (
@@ -49,7 +51,12 @@ __all__ = ["RULES", "Job", "Result", "Rule", "Violation", "judge"]
 
 
 def judge(job: Job, waivers: Sequence[Waiver] = (), rules: Iterable[Rule] = RULES) -> list[Result]:
-    """Hold a job to the rules and return every finding, in the order of the rules."""
+    """Hold a job to the rules and return every finding, in the order of the rules.
+
+    Raises:
+        ConfigurationError: When a waiver names a rule that there is not: it would waive nothing.
+    """
+    _require_known(waivers)
     results: list[Result] = []
     for rule in rules:
         reason = rule.not_applicable(job)
@@ -59,6 +66,19 @@ def judge(job: Job, waivers: Sequence[Waiver] = (), rules: Iterable[Rule] = RULE
         found = [_result(rule, violation, waivers) for violation in rule.check(job)]
         results.extend(found or [Result(rule.id, "pass", rule.box, rule.title)])
     return results
+
+
+def _require_known(waivers: Sequence[Waiver]) -> None:
+    known = [rule.id for rule in RULES]
+    for waiver in waivers:
+        if waiver.rule not in known:
+            near = difflib.get_close_matches(waiver.rule, known, 1)
+            raise ConfigurationError(
+                "A waiver names a rule that there is not.",
+                found=waiver.rule,
+                where="pyproject.toml, [[tool.jobkit.waivers]]",
+                remedy=f"Did you mean {near[0]}?" if near else f"The rules are {', '.join(known)}.",
+            )
 
 
 def _result(rule: Rule, violation: Violation, waivers: Sequence[Waiver]) -> Result:

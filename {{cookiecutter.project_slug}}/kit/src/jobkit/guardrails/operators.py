@@ -23,7 +23,7 @@ class MissingUids(Rule):
         """
         missing = [operator for operator in job.graph.operators if not (operator.uid or "").strip()]
         written = [operator for operator in missing if not operator.hidden]
-        for operator in written or missing:
+        for operator in sorted(written or missing, key=lambda operator: (operator.file or "", operator.line or 0)):
             call = f"the result of {operator.api}(…)" if operator.api else "this operator"
             found = "an empty uid" if operator.uid is not None else "no uid"
             yield self.at(operator, f"{operator.name} has {found}.", f'Give {call} a name of its own: .uid("…").')

@@ -72,7 +72,7 @@ class Rule(ABC):
         """What happens when it does not hold."""
         return " ".join((type(self).check.__doc__ or "").split())
 
-    def not_applicable(self, job: Job) -> str | None:
+    def not_applicable(self, job: Job) -> str | None:  # noqa: ARG002 - for those that override it
         """Return why the rule does not apply to a job, or None when it does."""
         return None
 

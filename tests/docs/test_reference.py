@@ -1,0 +1,72 @@
+"""What is generated from the code is up to date, and says something about all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+from jobkit.guardrails import RULES
+
+from tests.conftest import ROOT
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def test_pages_are_up_to_date() -> None:
+    """`make docs` would write the same pages again."""
+    command = [sys.executable, "scripts/make_docs.py", "--check"]
+    check = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_pictures_are_up_to_date() -> None:
+    """`make docs` would draw the same pictures again."""
+    command = [sys.executable, "scripts/make_pictures.py", "--check"]
+    check = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_every_rule_has_an_example() -> None:
+    """The program that breaks all rules does break all of them."""
+    page = (REFERENCE / "guardrails.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE))
+    assert set(sections) == {rule.id for rule in RULES}
+    assert [name for name, text in sections.items() if "!!! example" not in text or "Write: " not in text] == []
+
+
+def test_every_variable_of_the_job_is_listed() -> None:
+    """A variable that the job reads is on the page of the settings."""
+    package = ROOT / "{{cookiecutter.project_slug}}" / "src" / "{{cookiecutter.package_name}}"
+    source = "".join((package / name).read_text(encoding="utf-8") for name in ("settings.py", "connection.py"))
+    read = set(re.findall(r'environ(?:\.get\(|, )"([A-Z_]+)"', source))
+    listed = set(re.findall(r"^\| `([A-Z_]+)` \|", (REFERENCE / "settings.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert read
+    assert listed == read | {"JOBKIT_ENV"}
+
+
+def test_json_examples_are_json() -> None:
+    """What is shown as JSON can be parsed."""
+    page = (REFERENCE / "json.md").read_text(encoding="utf-8")
+    assert len([json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]) == 4
+
+
+def test_json_fields_are_those_of_the_commands() -> None:
+    """The examples have the fields that the code writes: none is missing, none is invented."""
+    from jobkit.doctor import Check
+    from jobkit.findings import Finding
+    from jobkit.graph import JobGraph, Operator, State
+    from jobkit.guardrails import Result
+
+    page = (REFERENCE / "json.md").read_text(encoding="utf-8")
+    graph, check, config, doctor = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    state = State("hours", "map", "?")
+    operator = Operator("a", "b", "c", "source", 1, 1, None, False, (), None, None, None, 1, (), states=(state,))  # noqa: FBT003
+    written = JobGraph("job", [operator], {}, None).to_json()
+    assert graph["jobs"][0].keys() == written.keys()
+    assert graph["jobs"][0]["operators"][0].keys() == written["operators"][0].keys()
+    assert graph["jobs"][0]["operators"][0]["states"][0].keys() == state.to_json().keys()
+    assert check["results"][0].keys() == {*Result("r", "pass", "b", "m").to_json(), "job"}
+    assert config["findings"][0].keys() == Finding("k", "conflict", "m", "r", "o").to_json().keys()
+    assert doctor["checks"][0].keys() == Check("n", "ok", "f").to_json().keys()

@@ -1,0 +1,1 @@
+"""What local runs feed the job."""

@@ -1,0 +1,93 @@
+"""The job of a local run, watched from its submission on: what goes wrong is raised as soon as it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import ClusterError, JobFailed
+from . import submission
+from .failure import Failure
+from .flink import FlinkCluster
+from .processes import Process
+from .rest import TERMINAL
+
+_FAILURES_ALLOWED = 3
+
+
+class Watch:
+    """Looks after one job, the client that submits it and the processes that it needs.
+
+    Attributes:
+        job: The job's id, once the client has submitted it.
+        is_running: Whether all its tasks have run at once.
+    """
+
+    def __init__(self, cluster: FlinkCluster, client: Process, processes: Sequence[Process], sources: Path) -> None:
+        """Watch a submission.
+
+        Args:
+            cluster: Where the job is submitted to.
+            client: The process of `flink run`.
+            processes: All processes of the run, the client may be among them.
+            sources: The folder of the job's packages, for messages to name instead of the copies that Flink makes.
+        """
+        self._cluster, self._client, self._sources = cluster, client, sources
+        self._processes = [process for process in processes if process is not client]
+        self.job: str | None = None
+        self.is_running = False
+
+    def check(self) -> None:
+        """Look once.
+
+        Raises:
+            JobRefused: When the job's own process did not submit it.
+            JobFailed: When it cannot be submitted or has failed.
+            ClusterError: When a process has stopped that should run.
+        """
+        for process in self._processes:
+            process.require_running()
+        if self.job is None and self._client.exit_code is not None:
+            self.job = self._submitted()
+        if self.job is not None:
+            self._require_alive(self.job)
+            self.is_running = self.is_running or self._cluster.rest.is_running(self.job)
+
+    def running_job(self) -> str | None:
+        """Look once, and return the job's id when it has run with all its tasks."""
+        self.check()
+        return self.job if self.is_running else None
+
+    def _submitted(self) -> str:
+        try:
+            submission.require_success(self._client)
+        except submission.JobRefused as error:
+            raise submission.JobRefused(self._own_paths(str(error)), error.exit_code) from error
+        except JobFailed as error:
+            raise self._failed(error.what, Failure(error.root_cause, error.python_traceback), self._client.log) from error
+        for job in self._cluster.rest.jobs():
+            return job
+        raise ClusterError("The program has submitted no job.", where=str(self._client.log), remedy="End it with launch(build).")
+
+    def _require_alive(self, job: str) -> None:
+        """Raise when the job has ended, has failed in Python, or fails again and again.
+
+        A job with a restart strategy that never gives up would otherwise go on failing unseen.
+        """
+        state, failures = self._cluster.rest.state(job), self._cluster.rest.failures(job)
+        is_hopeless = any(failure.python_traceback for failure in failures) or len(failures) >= _FAILURES_ALLOWED
+        if state in TERMINAL or is_hopeless:
+            raise self._failed("The job failed.", failures[0] if failures else Failure(f"its state is {state}"), self._cluster.logs)
+
+    def _failed(self, what: str, failure: Failure, where: Path) -> JobFailed:
+        traceback = failure.python_traceback and self._own_paths(failure.python_traceback)
+        return JobFailed(what, root_cause=failure.root_cause, python_traceback=traceback, where=str(where))
+
+    def _own_paths(self, text: str) -> str:
+        """Name the project's files instead of the copies that Flink made of them, in absolute and in relative paths."""
+        root = self._sources.parent
+        for folder in (self._cluster.temporary, self._cluster.temporary.relative_to(root)):
+            own = f"{self._sources if folder.is_absolute() else self._sources.name}/"
+            text = re.sub(re.escape(str(folder)) + rf'/[^\s"]*/{re.escape(self._sources.name)}/', own.replace("\\", r"\\"), text)
+        return text
