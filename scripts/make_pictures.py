@@ -15,13 +15,12 @@ import tempfile
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
-from rich.console import Console
-from rich.terminal_theme import DIMMED_MONOKAI
-from rich.text import Text
-
 from jobkit import analysis, configuration
 from jobkit.cluster import distribution
 from jobkit.project import find_project
+from rich.console import Console
+from rich.terminal_theme import DIMMED_MONOKAI
+from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -33,15 +32,20 @@ BROKEN = (
     (
         "src/flight_delays/pipeline.py",
         ".process(DelaysByHour(), Types.STRING())\n",
-        ".process(DelaysByHour(), Types.STRING())\n"
-        '    flights.key_by(lambda flight: flight[0], Types.STRING()).max(2).uid("worst-delay").print().uid("worst-delay-log")\n',
+        """.process(DelaysByHour(), Types.STRING())
+    flights.key_by(lambda flight: flight[0], Types.STRING()).max(2).uid("worst-delay").print().uid("worst-delay-log")
+""",
     ),
-    ("conf/base.yaml", "externalized-checkpoint-retention: RETAIN_ON_CANCELLATION", "externalized-checkpoint-retention: DELETE_ON_CANCELLATION"),
+    (
+        "conf/base.yaml",
+        "externalized-checkpoint-retention: RETAIN_ON_CANCELLATION",
+        "externalized-checkpoint-retention: DELETE_ON_CANCELLATION",
+    ),
 )
 """File, what is there and what somebody wrote instead: a forgotten uid, a rolling aggregate, checkpoints that are deleted."""
 
 
-def main(check: bool) -> int:
+def main(*, check: bool) -> int:
     """Write the pictures, or with check name those that are not up to date; return the exit code."""
     with tempfile.TemporaryDirectory() as temporary:
         # HOME: cookiecutter keeps a copy of the answers there.
@@ -69,7 +73,7 @@ def graph(place: Path) -> str:
     """Return the picture of a project's job graph."""
     file = place / "graph.svg"
     jobkit = Path(sys.executable).with_name("jobkit")
-    subprocess.run([str(jobkit), "graph", "--svg", file.name], cwd=place, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    subprocess.run([str(jobkit), "graph", "--svg", file.name], cwd=place, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return file.read_text(encoding="utf-8")
 
 
@@ -88,9 +92,11 @@ def refusal(place: Path) -> str:
     flink = distribution.home() / "bin" / "flink"
     # The target matters only for what is submitted, and nothing is.
     command = [str(flink), "run", "-t", "local", "-pyclientexec", sys.executable, "-pym", "flight_delays"]
-    launched = subprocess.run(command, cwd=place, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
+    launched = subprocess.run(command, cwd=place, env=environ, capture_output=True, text=True, check=False)
     # Before it Flink's client may warn of its logging; behind it comes that the program has ended with 1.
-    said = re.search(r"^The job was not started.*?(?=^\d\d:\d\d:\d\d|^\S*(?:Exception|Error)\b|\Z)", launched.stdout, re.DOTALL | re.MULTILINE)
+    said = re.search(
+        r"^The job was not started.*?(?=^\d\d:\d\d:\d\d|^\S*(?:Exception|Error)\b|\Z)", launched.stdout, re.DOTALL | re.MULTILINE
+    )
     if said is None:
         raise SystemExit(f"the broken job was not refused: {launched.stdout}{launched.stderr}")
     return said[0]

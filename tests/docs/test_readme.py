@@ -6,13 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, BakedProject
-from collections.abc import Callable
 
 from .blocks import blocks, lines
 

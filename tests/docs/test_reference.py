@@ -7,7 +7,10 @@ import re
 import subprocess
 import sys
 
-from jobkit.guardrails import RULES
+from jobkit.doctor import Check
+from jobkit.findings import Finding
+from jobkit.graph import JobGraph, Operator, State
+from jobkit.guardrails import RULES, Result
 
 from tests.conftest import ROOT
 
@@ -54,11 +57,6 @@ def test_json_examples_are_json() -> None:
 
 def test_json_fields_are_those_of_the_commands() -> None:
     """The examples have the fields that the code writes: none is missing, none is invented."""
-    from jobkit.doctor import Check
-    from jobkit.findings import Finding
-    from jobkit.graph import JobGraph, Operator, State
-    from jobkit.guardrails import Result
-
     page = (REFERENCE / "json.md").read_text(encoding="utf-8")
     graph, check, config, doctor = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
     state = State("hours", "map", "?")

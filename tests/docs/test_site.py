@@ -21,7 +21,13 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
     """MkDocs in strict mode also finds links and anchors that lead nowhere."""
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
     build = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     assert build.returncode == 0, build.stdout
     assert (tmp_path / "site" / "index.html").is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from jobkit import configuration
 from jobkit.cluster import jars, java
 from jobkit.cluster.broker import Broker
 from jobkit.cluster.flink import FlinkCluster
-from jobkit.cluster.topics import Topics
 from jobkit.project import Project, find_project
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its own files in a way that Python has deprecated
+    from jobkit.cluster.topics import Topics
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:

@@ -7,7 +7,6 @@ from pyflink.common.serialization import SimpleStringSchema
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.connectors import DeliveryGuarantee
 from pyflink.datastream.connectors.kafka import (
-    KafkaOffsetResetStrategy,
     KafkaOffsetsInitializer,
     KafkaRecordSerializationSchema,
     KafkaSink,
@@ -45,13 +44,13 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
 
 
 def _source(settings: Settings) -> KafkaSource:
-    """Read the flights from where the group stopped, when no snapshot says better; else from the beginning."""
+    """Read the flights from where the snapshot says; without one from the beginning, as there is no state either."""
     return (
         KafkaSource.builder()
         .set_bootstrap_servers(settings.kafka.servers)
         .set_topics(settings.flights_topic)
         .set_group_id(settings.group_id)
-        .set_starting_offsets(KafkaOffsetsInitializer.committed_offsets(KafkaOffsetResetStrategy.EARLIEST))
+        .set_starting_offsets(KafkaOffsetsInitializer.earliest())
         .set_value_only_deserializer(SimpleStringSchema(BYTES_AS_TEXT))
         .set_properties({"isolation.level": "read_committed", **settings.kafka.properties()})
         .build()
