@@ -14,7 +14,8 @@ demo: $(PROJECT)/Makefile
 # HOME: cookiecutter keeps a copy of the answers there.
 $(PROJECT)/Makefile: .venv/.demo $(TEMPLATE)
 	@rm -rf $(PROJECT)
-	@HOME="$(CURDIR)/build" $(BIN)/cookiecutter . --no-input --default-config --output-dir build >/dev/null
+	@mkdir -p build/tmp
+	@HOME="$(CURDIR)/build" TMPDIR="$(CURDIR)/build/tmp" $(BIN)/cookiecutter . --no-input --default-config --output-dir build >/dev/null
 	@touch $@
 
 test: .venv/.dev

@@ -15,6 +15,7 @@ from typing import Any
 import typer.main
 from jobkit.cli import app
 from jobkit.guardrails import RULES
+from variables import variables
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -24,8 +25,8 @@ PACKAGE = TEMPLATE / "src" / "{{cookiecutter.package_name}}"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 sys.path.insert(0, str(ROOT))
-from scripts.variables import variables  # noqa: E402 - as the next
-from tests.kit.shapes import SHAPES  # noqa: E402 - found through the line before
+from tests.kit.edits import EDITS, STATEFUL  # noqa: E402 - found through the line before
+from tests.kit.shapes import SHAPES  # noqa: E402 - as well
 
 _GUARDRAILS = """\
 `launch` and `jobkit check` hold a job to these rules. The order is that of the code (`jobkit.guardrails.RULES`).
@@ -33,6 +34,9 @@ _GUARDRAILS = """\
 A finding is `fail` when it is proved: the job is not started. It is `unknown` when jobkit suspects it and cannot prove it:
 the job starts, with a warning. A waiver makes it `waived`. A rule that cannot apply to the job is `not-applicable`; all
 others `pass`. [How to waive a rule](../how-to/waive-a-rule.md).
+
+In a project, `jobkit check` adds a result `configuration-keys`: every mistake that [`jobkit config`](commands.md#jobkit-config)
+finds in conf/.
 
 The examples are what jobkit says about [`all_wrong.py`](../examples/all_wrong.py), a program outside of any project, with
 Flink's defaults. `…` stands for what is random."""
@@ -54,6 +58,11 @@ is marked.
 
 `out` ends a stream in a printing sink of that uid, `keyed` keys it by its first field, `source` is a bounded stream of
 pairs."""
+
+_EDITS = """\
+What an edit elsewhere in a job does to its operators. Each is a test (`tests/kit/test_edits.py`) that makes the edit in the
+job below and asks Flink for the graph. Operators that are not named keep their uid and their operator id. An operator that
+holds state is never among those that vanish, unless the edit removes it."""
 
 
 def guardrails() -> str:
@@ -174,7 +183,7 @@ def shapes() -> str:
     rows = []
     for shape in SHAPES:
         came = ", ".join(f"`{rule}`" for rule in sorted(shape.refused)) if shape.refused else "accepted"
-        rows.append((f"[{_words(shape.name)}](#{_anchor(shape.name)})", came, "<br>".join(f"`{uid}`" for uid in sorted(shape.uids))))
+        rows.append((f"[{_words(shape.name)}](#{_anchor(shape.name)})", came, _listed(shape.uids)))
     text = [
         "# Shapes",
         _SHAPES,
@@ -185,6 +194,26 @@ def shapes() -> str:
         first = next(number for number, line in enumerate(lines) if line.startswith("def "))
         text += [f"## {_words(shape.name)}", "```python\n" + "\n".join(lines[first:]) + "\n```"]
     return _page(text)
+
+
+def edits() -> str:
+    """Return the page of the edits, from the table that the tests run."""
+    rows = [(edit.name, _listed(edit.appear), _listed(edit.vanish)) for edit in EDITS]
+    job = (ROOT / "tests" / "kit" / "edited_job.py").read_text(encoding="utf-8")
+    build = job[job.index("def build(") :].partition("\n\n\n")[0]
+    text = [
+        "# Edits",
+        _EDITS,
+        f"The operators with state: {', '.join(f'`{uid}`' for uid in sorted(STATEFUL))}.",
+        _table(("edit", "operators that appear", "operators that vanish"), rows),
+        "## The job",
+        f"```python\n{build.rstrip()}\n```",
+    ]
+    return _page(text)
+
+
+def _listed(uids: Iterable[str]) -> str:
+    return "<br>".join(f"`{uid}`" for uid in sorted(uids))
 
 
 def _words(name: str) -> str:
@@ -209,6 +238,7 @@ def _page(parts: Iterable[str]) -> str:
 PAGES = {
     "commands": commands,
     "compatibility": compatibility,
+    "edits": edits,
     "guardrails": guardrails,
     "questions": questions,
     "settings": settings,

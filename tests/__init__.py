@@ -1,0 +1,1 @@
+"""Tests of the template, of its kit and of the documentation."""

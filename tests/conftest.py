@@ -83,7 +83,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (links / "uv").symlink_to(Path(sys.executable).with_name("uv"))
     own = str(Path(sys.executable).parent)
     path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != own]
-    kept = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    }
     return {**kept, "PATH": os.pathsep.join([str(links), *path])}
 
 
@@ -103,9 +105,7 @@ def clean_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bake(
-    tmp_path: Path, environment: dict[str, str], cookiecutter_config: Path, clean_template: Path
-) -> Callable[..., BakedProject]:
+def bake(tmp_path: Path, environment: dict[str, str], cookiecutter_config: Path, clean_template: Path) -> Callable[..., BakedProject]:
     """Return a function that generates a project from answers; those not given are the defaults."""
 
     def generate(**answers: str) -> BakedProject:

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from jobkit.cluster import distribution, jars, java
 from jobkit.project import Project
 
-VERSIONS = json.loads((Path(__file__).parents[2] / "cookiecutter.json").read_text(encoding="utf-8"))["_flink_versions"]
-"""The table of versions that drives every pin."""
+from .projects import VERSIONS
 
 _SECONDS_TO_STOP = 30
 

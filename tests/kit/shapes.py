@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,11 +71,13 @@ class Shape:
 SHAPES: list[Shape] = []
 
 
-def accepted(*uids: str, starts: bool = True, **settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def accepted(
+    *uids: str, starts: bool = True, settings: Mapping[str, str] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Declare a shape that must be accepted with exactly these uids."""
 
     def declare(build: Callable[..., None]) -> Callable[..., None]:
-        SHAPES.append(Shape(build, frozenset(uids), starts=starts, settings=tuple(settings.items())))
+        SHAPES.append(Shape(build, frozenset(uids), starts=starts, settings=tuple((settings or {}).items())))
         return build
 
     return declare
@@ -378,14 +380,14 @@ def chaining_switches(env: StreamExecutionEnvironment) -> None:
     out(stream.map(lambda pair: pair, PAIR).uid("c").disable_chaining())
 
 
-@accepted("source", "a", "out", **{"taskmanager.numberOfTaskSlots": "2"})
+@accepted("source", "a", "out", settings={"taskmanager.numberOfTaskSlots": "2"})
 def slot_sharing_groups(env: StreamExecutionEnvironment) -> None:
     """Flink compares the groups' resources, not their names: PyFlink fuses across them."""
     stream = source(env).map(lambda pair: pair, PAIR).uid("a").slot_sharing_group("one")
     out(stream.map(lambda pair: pair, PAIR).uid("b").slot_sharing_group("two"))
 
 
-@accepted("source", "a", "b", "out", "out/to-string", **{"python.operator-chaining.enabled": "false"})
+@accepted("source", "a", "b", "out", "out/to-string", settings={"python.operator-chaining.enabled": "false"})
 def fusing_switched_off(env: StreamExecutionEnvironment) -> None:
     out(source(env).map(lambda pair: pair, PAIR).uid("a").map(lambda pair: pair).uid("b"))
 
@@ -427,7 +429,7 @@ if hasattr(pyflink.datastream, "AsyncFunction"):  # Flink 2.2 brought it to Pyth
 
     @accepted("source", "slow", "out")
     def async_function(env: StreamExecutionEnvironment) -> None:
-        class Slow(pyflink.datastream.AsyncFunction):  # type: ignore[misc]
+        class Slow(pyflink.datastream.AsyncFunction):
             async def async_invoke(self, value: Any) -> list[Any]:
                 return [value]
 
@@ -467,7 +469,7 @@ def table_source_in_sql(env: StreamExecutionEnvironment) -> None:
     out(tables.to_data_stream(tables.sql_query("SELECT n + 1 FROM numbers")).map(str, Types.STRING()).uid("rows"))
 
 
-@accepted("source", "total/key-by", "total", "out", **{"execution.runtime-mode": "BATCH"})
+@accepted("source", "total/key-by", "total", "out", settings={"execution.runtime-mode": "BATCH"})
 def batch_execution_mode(env: StreamExecutionEnvironment) -> None:
     out(keyed(source(env)).process(Count(), PAIR).uid("total"))
 

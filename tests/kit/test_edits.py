@@ -6,10 +6,9 @@ import importlib
 from pathlib import Path
 
 import pytest
-from pyflink.datastream import StreamExecutionEnvironment
-
 from jobkit import graph, states
 from jobkit.origins import Origins
+from pyflink.datastream import StreamExecutionEnvironment
 
 from . import edits
 
@@ -74,3 +73,19 @@ def test_a_uid_that_is_edited_is_another_operator(tmp_path: Path, monkeypatch: p
     found = ids(read(tmp_path, (('.uid("count")', '.uid("counter")'),), monkeypatch))
     assert edits.STATEFUL - set(found) == {"count"}
     assert edits.IDS["count"] not in found.values()
+
+
+def test_operators_of_one_query_that_compute_the_same_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what they read from, not by their place among the queries."""
+    first, last = (ids(read(folder, changes, monkeypatch)) for folder, changes in zip(folders(tmp_path, 2), edits.TWINS, strict=True))
+    assert first == last
+    assert sum((uid or "").startswith("joined/calc~") for uid in first) == 2
+    assert {uid: first.get(uid) for uid in edits.IDS} == edits.IDS
+
+
+def folders(parent: Path, count: int) -> list[Path]:
+    """Make so many folders."""
+    made = [parent / str(number) for number in range(count)]
+    for folder in made:
+        folder.mkdir()
+    return made

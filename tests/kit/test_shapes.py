@@ -6,11 +6,10 @@ import inspect
 from collections.abc import Callable
 
 import pytest
-from pyflink.common import Configuration
-from pyflink.datastream import StreamExecutionEnvironment
-
 from jobkit import graph, guardrails
 from jobkit.origins import Origins
+from pyflink.common import Configuration
+from pyflink.datastream import StreamExecutionEnvironment
 
 from . import shapes
 

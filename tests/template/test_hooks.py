@@ -77,7 +77,9 @@ def test_bad_answer_is_refused(tmp_path: Path, clean_template: Path, cookiecutte
 
 
 @pytest.mark.parametrize(("flink", "python"), [("1.20", "3.12")])
-def test_pair_that_does_not_exist_is_refused(tmp_path: Path, clean_template: Path, cookiecutter_config: Path, flink: str, python: str) -> None:
+def test_pair_that_does_not_exist_is_refused(
+    tmp_path: Path, clean_template: Path, cookiecutter_config: Path, flink: str, python: str
+) -> None:
     """A Python that the Flink version does not support is refused with those that it does."""
     done = generate(tmp_path, clean_template, cookiecutter_config, f"flink_version={flink}", f"python_version={python}")
     assert done.returncode == 1
@@ -98,7 +100,7 @@ def test_existing_folder_is_left_alone(tmp_path: Path, clean_template: Path, coo
 
 def test_typed_answers_are_data(tmp_path: Path, clean_template: Path, cookiecutter_config: Path) -> None:
     """What is typed at a prompt is never an expression."""
-    typed = "\n".join(["Flight Delays", "", "", "{{ 7 * 7 }}", "", "", "", ""]) + "\n"
+    typed = "Flight Delays\n\n\n{{ 7 * 7 }}\n\n\n\n" + "\n"
     done = generate(tmp_path, clean_template, cookiecutter_config, typed=typed)
     assert done.returncode == 1
     assert "error: description " in done.stderr

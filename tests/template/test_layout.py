@@ -13,14 +13,42 @@ from tests.conftest import TEMPLATE, BakedProject
 
 Bake = Callable[..., BakedProject]
 
-EXPECTED = """
-.dockerignore .github/workflows/ci.yaml .gitignore .pre-commit-config.yaml Dockerfile LICENSE Makefile README.md compose.yaml
-conf/base.yaml conf/dev.yaml conf/local.yaml conf/prod.yaml kit/pyproject.toml kit/src/jobkit/cli.py pyproject.toml
-sample/README.md sample/__init__.py sample/flights.jsonl.gz sample/flights.py
-src/wait_times/__init__.py src/wait_times/__main__.py src/wait_times/connection.py src/wait_times/functions.py
-src/wait_times/pipeline.py src/wait_times/records.py src/wait_times/replay.py src/wait_times/settings.py
-tests/__init__.py tests/test_functions.py tests/test_guardrails.py tests/test_records.py tests/test_sample.py tests/test_settings.py
-""".split()
+EXPECTED = [
+    ".dockerignore",
+    ".github/workflows/ci.yaml",
+    ".gitignore",
+    ".pre-commit-config.yaml",
+    "Dockerfile",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "compose.yaml",
+    "conf/base.yaml",
+    "conf/dev.yaml",
+    "conf/local.yaml",
+    "conf/prod.yaml",
+    "kit/pyproject.toml",
+    "kit/src/jobkit/cli.py",
+    "pyproject.toml",
+    "sample/README.md",
+    "sample/__init__.py",
+    "sample/flights.jsonl.gz",
+    "sample/flights.py",
+    "src/wait_times/__init__.py",
+    "src/wait_times/__main__.py",
+    "src/wait_times/connection.py",
+    "src/wait_times/functions.py",
+    "src/wait_times/pipeline.py",
+    "src/wait_times/records.py",
+    "src/wait_times/replay.py",
+    "src/wait_times/settings.py",
+    "tests/__init__.py",
+    "tests/test_functions.py",
+    "tests/test_guardrails.py",
+    "tests/test_records.py",
+    "tests/test_sample.py",
+    "tests/test_settings.py",
+]
 
 
 def test_project_has_its_files(bake: Bake) -> None:

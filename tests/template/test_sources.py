@@ -27,13 +27,19 @@ def repository(clean_template: Path, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
+@pytest.fixture(scope="session")
+def addresses(clean_template: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return what to give cookiecutter or cruft for each source."""
+    base = tmp_path_factory.mktemp("zip") / "flink-job"
+    archive = shutil.make_archive(str(base), "zip", clean_template.parent, clean_template.name)
+    return {"folder": str(clean_template), "zip": archive, "git": repository.as_uri(), "cruft": repository.as_uri()}
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_project_is_the_same(
-    source: str, tmp_path: Path, bake: Callable[..., BakedProject], clean_template: Path, repository: Path, cookiecutter_config: Path
+    source: str, tmp_path: Path, bake: Callable[..., BakedProject], addresses: dict[str, str], cookiecutter_config: Path
 ) -> None:
     """Folder, zip, clone and `cruft create` give the same files."""
-    archive = shutil.make_archive(str(tmp_path / "flink-job"), "zip", clean_template.parent, clean_template.name)
-    addresses = {"folder": str(clean_template), "zip": archive, "git": repository.as_uri(), "cruft": repository.as_uri()}
     command = ["cruft", "create"] if source == "cruft" else ["cookiecutter"]
     output = tmp_path / "output"
     output.mkdir()

@@ -36,10 +36,25 @@ class State(dict[int, Any]):
     remove = dict.__delitem__
 
 
-def opened(state: State) -> DelaysByHour:
-    """Return the function with a state of one key."""
+class Value:
+    """A value state of one key."""
+
+    def __init__(self) -> None:
+        self._value: int | None = None
+
+    def value(self) -> int | None:
+        """Return what was written last."""
+        return self._value
+
+    def update(self, value: int) -> None:
+        """Write."""
+        self._value = value
+
+
+def opened(state: State, emitted: Value | None = None) -> DelaysByHour:
+    """Return the function with the states of one key."""
     function = DelaysByHour()
-    function.open(SimpleNamespace(get_map_state=lambda _: state))
+    function.open(SimpleNamespace(get_map_state=lambda _: state, get_state=lambda _: emitted or Value()))
     return function
 
 
@@ -80,3 +95,17 @@ def test_flight_after_its_hour_is_late() -> None:
     assert state == {}
     assert list(function.process_element(flight, context(Timers(watermark=end - 1)))) == []
     assert list(state) == [TEN]
+
+
+def test_no_hour_is_emitted_twice_after_a_restart() -> None:
+    """A restart sets the watermark back; a flight of an hour that was emitted before it is late all the same."""
+    state, emitted = State(), Value()
+    flight = ("DTW", TEN + 5 * 60_000, 20, "as it came")
+    before = opened(state, emitted)
+    assert list(before.process_element(flight, context(Timers(watermark=TEN)))) == []
+    assert len(list(before.on_timer(TEN + HOUR - 1, context(Timers(watermark=TEN + HOUR))))) == 1
+    restarted = opened(state, emitted)
+    assert list(restarted.process_element(flight, context(Timers(watermark=-(2**63))))) == [(LATE, "as it came")]
+    later = ("DTW", TEN + HOUR, 20, "")
+    assert list(restarted.process_element(later, context(Timers(watermark=-(2**63))))) == []
+    assert list(state) == [TEN + HOUR]

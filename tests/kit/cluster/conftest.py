@@ -20,6 +20,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its own files in a way that Python has deprecated
     from jobkit.cluster.topics import Topics
 
+__all__ = ["Topics"]
+
 
 def processes_of(folder: Path) -> list[psutil.Process]:
     """Return the processes that have to do with a folder: in their command line or their environment."""

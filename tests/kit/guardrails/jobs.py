@@ -1,6 +1,6 @@
 """Jobs that break one rule each, on a line that carries the mark, and jobs that look as if they did."""
 
-# ruff: noqa: ARG002, B010, PLC0415, PLW0603, S311, T201 - the arguments are Flink's; the rest is what the rules look for
+# ruff: noqa: ARG002, B010, PLW0603, S311, T201 - the arguments are Flink's; the rest is what the rules look for
 
 from __future__ import annotations
 

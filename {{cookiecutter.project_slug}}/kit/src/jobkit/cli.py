@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
-Env = Annotated[str, typer.Option("--env", help="The environment: the file in conf/ that is laid over base.yaml.")]
+_ENV = "The environment: the file in conf/ that is laid over base.yaml."
+Env = Annotated[str, typer.Option("--env", help=_ENV)]
+OptionalEnv = Annotated[str | None, typer.Option("--env", help=f"{_ENV} By default what JOBKIT_ENV names, or else prod.")]
 Program = Annotated[Path | None, typer.Option("--program", help="Any PyFlink program instead of this project's pipeline.")]
 
 Jars = Annotated[list[Path] | None, typer.Option("--jar", help="A connector jar for --program; may be repeated.")]
@@ -44,7 +47,7 @@ _debugging: list[bool] = []
 
 
 @app.command()
-def config(env: Env | None = None, as_json: Json = False) -> None:
+def config(env: OptionalEnv = None, as_json: Json = False) -> None:
     """Show an environment's Flink configuration: each value, where it is written, Flink's default, every mistake."""
     from .configuration import read
     from .findings import check as find_mistakes
@@ -54,7 +57,8 @@ def config(env: Env | None = None, as_json: Json = False) -> None:
     project = find_project(Path.cwd())
     configuration = read(project.conf, env or environment_name())
     _provide_jvm(project)
-    known = Options.of_flink()
+    with _reading(as_json):
+        known = Options.of_flink()
     mistakes = find_mistakes(configuration, known)
     if as_json:
         _document(configuration_json(configuration, known, mistakes))
@@ -125,7 +129,7 @@ def graph(
 
 
 @app.command()
-def check(program: Program = None, env: Env | None = None, jar: Jars = None, as_json: Json = False, arguments: Arguments = None) -> None:
+def check(program: Program = None, env: OptionalEnv = None, jar: Jars = None, as_json: Json = False, arguments: Arguments = None) -> None:
     """Hold the job and its configuration to the guardrails, without starting anything."""
     with _reading(as_json):
         found = _analysis(program, env or environment_name(), jar, arguments, judged=True)
@@ -180,10 +184,17 @@ def run(
 
 @contextlib.contextmanager
 def _reading(quiet: bool) -> Iterator[None]:
-    """Show that work is going on, and keep what user code prints away from stdout."""
+    """Show that work is going on, and keep what user code, libraries and the JVM print away from stdout."""
     status = contextlib.nullcontext() if quiet or not _notes.is_terminal else _notes.status("Reading the job …")
-    with status, contextlib.redirect_stdout(sys.stderr):
-        yield
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)  # also for what is started meanwhile
+    try:
+        with status, contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _analysis(program: Path | None, env: str, jars: list[Path] | None, arguments: list[str] | None, *, judged: bool) -> Analysis:
@@ -234,6 +245,6 @@ def main() -> None:
         app()
     except JobkitError as error:
         if any(_debugging):
-            raise
+            traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

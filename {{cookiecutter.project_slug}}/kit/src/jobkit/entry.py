@@ -8,7 +8,7 @@ import os
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -16,9 +16,9 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.data_stream import DataStream
 
-from . import graph
+from . import graph, statements
 from .errors import ConfigurationError, JobkitError
-from .origins import Origins
+from .origins import Origins, raised_at, summary
 from .project import Project
 
 Build = Callable[[StreamExecutionEnvironment, Any], None]
@@ -37,7 +37,11 @@ def find(project: Project) -> Build:
             remedy='Write pipeline = "<package>.pipeline:build".',
         )
     sys.path[:0] = [str(path) for path in (project.root / "src", project.root) if str(path) not in sys.path]
-    return typing.cast(Build, attribute(project.pipeline, "pipeline", project))
+    build = attribute(project.pipeline, "pipeline", project)
+    if not inspect.isfunction(build):
+        where = f"{project.root / 'pyproject.toml'}, [tool.jobkit] pipeline"
+        raise ConfigurationError(f"{project.pipeline} is no function.", found=repr(build), where=where)
+    return build
 
 
 def attribute(reference: str, key: str, project: Project) -> Any:
@@ -51,13 +55,14 @@ def attribute(reference: str, key: str, project: Project) -> Any:
     if not module or not name:
         raise ConfigurationError(f"{key} must be module:attribute.", found=reference, where=where)
     try:
-        return getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        if error.name and (module == error.name or module.startswith(error.name + ".")):
+        found = importlib.import_module(module)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
             raise ConfigurationError(f"There is no module {error.name}.", found=reference, where=where) from error
-        raise
-    except AttributeError as error:
-        raise ConfigurationError(f"{module} has no {name}.", found=reference, where=where) from error
+        raise ConfigurationError(f"{module} cannot be imported.", found=summary(error), where=raised_at(error) or where) from error
+    if not hasattr(found, name):
+        raise ConfigurationError(f"{module} has no {name}.", found=reference, where=where)
+    return getattr(found, name)
 
 
 def settings(build: Build, environ: Mapping[str, str] = os.environ) -> Any:
@@ -110,7 +115,13 @@ def build_graph(build: Build, settings: Any, values: Mapping[str, str] | None = 
         found = str(error.java_exception.toString())
         raise ConfigurationError("Flink refuses the configuration.", found=found, remedy="Correct the value in conf/.") from error
     with Origins() as origins, _without_execution(build):
-        build(env, settings)
+        try:
+            build(env, settings)
+        except JobkitError:
+            raise
+        except Exception as error:
+            place = raised_at(error) or _where(build)
+            raise ConfigurationError("The build function raised an exception.", found=summary(error), where=place) from error
     if env._j_stream_execution_environment.getTransformations().isEmpty():
         raise ConfigurationError("The job has no operators.", where=_where(build), remedy="Let build add a source, operators and a sink.")
     return env, graph.read(env, origins, getattr(settings, "job_name", None))
@@ -128,11 +139,9 @@ def _without_execution(build: Build) -> Iterator[None]:
         )
 
     calls = [(StreamExecutionEnvironment, "execute"), (StreamExecutionEnvironment, "execute_async"), (DataStream, "execute_and_collect")]
-    originals = [(owner, name, getattr(owner, name)) for owner, name in calls]
-    for owner, name in calls:
-        setattr(owner, name, refuse)
-    try:
+    with ExitStack() as stack:
+        stack.enter_context(statements.refused(refuse))
+        for owner, name in calls:
+            stack.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, refuse)
         yield
-    finally:
-        for owner, name, original in originals:
-            setattr(owner, name, original)

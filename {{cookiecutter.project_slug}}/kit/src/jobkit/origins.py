@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from traceback import walk_tb
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _NOT_THE_USERS = ("pyflink", "py4j", "jobkit", "contextlib")
+_INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,12 @@ class Origin:
     file: str
     line: int
     tip: bool = True
+
+
+def shown(file: str) -> str:
+    """Return a file as people know it: relative to the working folder where it is below it."""
+    relative = os.path.relpath(file)
+    return file if relative.startswith("..") else relative
 
 
 class Origins(AbstractContextManager["Origins"]):
@@ -85,6 +95,24 @@ class Origins(AbstractContextManager["Origins"]):
         self._call, self._last = call, transformation
         name = call.f_code.co_name
         self._origins[transformation] = Origin(name, user.f_code.co_filename, user.f_lineno)
+
+
+def summary(error: Exception) -> str:
+    """Return an exception of the user's code, or of Flink's under it, in one line."""
+    java = getattr(error, "java_exception", None)
+    text = str(error if java is None else java.toString()).strip().splitlines()
+    if not text:
+        return type(error).__name__
+    return text[0] if java is not None else f"{type(error).__name__}: {text[0]}"
+
+
+def raised_at(error: Exception) -> str | None:
+    """Return file and line of the user's code, the innermost that an exception came through; None when there is none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__) if not _is_library(frame)]
+    own = [(file, line) for file, line in places if not file.startswith((*_INSTALLED, "<frozen"))]
+    return f"{own[-1][0]}:{own[-1][1]}" if own else None
 
 
 def _boundary(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None]:

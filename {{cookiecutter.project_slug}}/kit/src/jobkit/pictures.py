@@ -1,4 +1,4 @@
-"""A picture of a job graph, as SVG: operators in layers from the sources to the sinks."""
+"""A picture of a job graph, as SVG: operators in layers, from the sources at the top to the sinks at the bottom."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from html import escape
 
 from .graph import JobGraph, Operator
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 250, 64, 44, 22, 24
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 290, 64, 24, 30, 24
 _COLOURS = {"source": "#dcedc8", "sink": "#ffe0b2", "table": "#d1c4e9", "java": "#eceff1"}
 _STATEFUL = "#bbdefb"
 _STYLE = (
@@ -27,8 +27,8 @@ def svg(graph: JobGraph) -> str:
     """
     layers = _layers(graph.operators)
     places = _places(layers)
-    width = 2 * _MARGIN + len(layers) * _WIDTH + (len(layers) - 1) * _GAP_X
-    height = 2 * _MARGIN + max(len(layer) for layer in layers) * (_HEIGHT + _GAP_Y) - _GAP_Y + 20
+    width = 2 * _MARGIN + max(len(layer) for layer in layers) * (_WIDTH + _GAP_X) - _GAP_X
+    height = 2 * _MARGIN + len(layers) * (_HEIGHT + _GAP_Y) - _GAP_Y + 20
     edges = [_edge(places[source], places[operator.node]) for operator in graph.operators for source in operator.inputs]
     boxes = [_box(operator, *places[operator.node]) for operator in graph.operators]
     return "\n".join(
@@ -68,19 +68,19 @@ def _layers(operators: list[Operator]) -> list[list[Operator]]:
 
 
 def _places(layers: list[list[Operator]]) -> dict[int, tuple[int, int]]:
-    tallest = max(len(layer) for layer in layers)
+    widest = max(len(layer) for layer in layers)
     places = {}
-    for column, layer in enumerate(layers):
-        top = _MARGIN + 20 + (tallest - len(layer)) * (_HEIGHT + _GAP_Y) // 2
-        for row, operator in enumerate(layer):
-            places[operator.node] = (_MARGIN + column * (_WIDTH + _GAP_X), top + row * (_HEIGHT + _GAP_Y))
+    for row, layer in enumerate(layers):
+        left = _MARGIN + (widest - len(layer)) * (_WIDTH + _GAP_X) // 2
+        for column, operator in enumerate(layer):
+            places[operator.node] = (left + column * (_WIDTH + _GAP_X), _MARGIN + 20 + row * (_HEIGHT + _GAP_Y))
     return places
 
 
 def _edge(source: tuple[int, int], target: tuple[int, int]) -> str:
-    x1, y1, x2, y2 = source[0] + _WIDTH, source[1] + _HEIGHT // 2, target[0], target[1] + _HEIGHT // 2
-    middle = (x1 + x2) // 2
-    return f'<path class="edge" d="M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"/>'
+    x1, y1, x2, y2 = source[0] + _WIDTH // 2, source[1] + _HEIGHT, target[0] + _WIDTH // 2, target[1]
+    middle = (y1 + y2) // 2
+    return f'<path class="edge" d="M{x1} {y1}C{x1} {middle} {x2} {middle} {x2} {y2}"/>'
 
 
 def _box(operator: Operator, x: int, y: int) -> str:
@@ -96,7 +96,7 @@ def _box(operator: Operator, x: int, y: int) -> str:
     return f'<g><rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="6" fill="{fill}" {line}/>{lines}</g>'
 
 
-_LONGEST = {"uid": 28, "": 40, "note": 42}
+_LONGEST = {"uid": 33, "": 46, "note": 48}
 """How many characters of each kind of line fit into a box."""
 
 

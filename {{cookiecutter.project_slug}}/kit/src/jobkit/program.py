@@ -17,11 +17,10 @@ from pyflink.common import Configuration, JobClient, JobExecutionResult, JobID
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.data_stream import DataStream
 from pyflink.java_gateway import get_gateway
-from pyflink.table import StatementSet, Table
 
-from . import graph
+from . import graph, statements
 from .errors import ConfigurationError, JobkitError
-from .origins import Origins
+from .origins import Origins, summary
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -76,9 +75,7 @@ def _run(file: Path, arguments: Sequence[str]) -> None:
     except Exception as error:
         lines = [entry for entry in traceback.extract_tb(error.__traceback__) if entry.filename == str(file)]
         place = f"{file}:{lines[-1].lineno}" if lines else str(file)
-        text = str(error).strip().splitlines()
-        summary = f"{type(error).__name__}: {text[0] if text else ''}"
-        raise ConfigurationError("The program raised an exception before it executed a job.", found=summary, where=place) from error
+        raise ConfigurationError("The program raised an exception before it executed a job.", found=summary(error), where=place) from error
     finally:
         sys.argv, sys.path[:] = argv, path
 
@@ -129,9 +126,9 @@ class _Interception:
             (StreamExecutionEnvironment, "execute_async", lambda env, job_name=None: self._submit(env, job_name)),
             (StreamExecutionEnvironment, "add_jars", lambda env, *urls: self._add(env, urls)),
             (DataStream, "execute_and_collect", lambda stream, name=None, limit=None: self._collect(stream, name, limit)),
-            *((owner, name, _refuse_sql) for owner, name in ((Table, "execute"), (Table, "execute_insert"), (StatementSet, "execute"))),
         ]
         with contextlib.ExitStack() as stack:
+            stack.enter_context(statements.refused(_refuse_sql))
             for owner, name, replacement in patches:
                 stack.callback(setattr, owner, name, owner.__dict__[name])
                 setattr(owner, name, replacement)
@@ -162,7 +159,9 @@ class _Interception:
         self._add_jars(env, *(_existing(url, self._jars) for url in urls))
 
     def _collect(self, stream: DataStream, name: str | None, limit: int | None) -> _Collected | list[Any]:
-        self._capture(stream.get_execution_environment(), name)
+        env = stream.get_execution_environment()
+        env._j_stream_execution_environment.addOperator(stream._j_data_stream.getTransformation())  # a source alone is not in it
+        self._capture(env, name)
         return _Collected() if limit is None else []
 
 

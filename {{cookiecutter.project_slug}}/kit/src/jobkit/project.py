@@ -85,9 +85,11 @@ def find_project(start: Path) -> Project:
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
         if file.is_file():
-            table = _parse(file).get("tool", {}).get("jobkit")
-            if table is not None:
-                return _project(file, table)
+            tool = _parse(file).get("tool", {})
+            if not isinstance(tool, dict):
+                raise ConfigurationError("tool must be a table.", found=repr(tool), where=str(file))
+            if "jobkit" in tool:
+                return _project(file, tool["jobkit"])
     raise ConfigurationError(
         "There is no jobkit project here.",
         found=f"no pyproject.toml with [tool.jobkit] in {start} or above",

@@ -206,14 +206,14 @@ def _upstream(steps: dict[int, Step], step: Step) -> Iterator[str]:
 
 
 def _fingerprint(steps: dict[int, Step], step: Step) -> str:
-    """Return what tells two operators of one role and one anchor apart: what they read from and compute; of a side output, whom it serves."""
+    """Return what tells two operators of one role and one anchor apart: what they read and compute; of a side output, whom it serves."""
     if step.origin is not None and step.origin.api == "get_side_output":
         return "+".join(sorted(set(_anchors(steps, step))))
     return _digest([_content(step), *sorted(set(_upstream(steps, step)))])
 
 
 def _deep_fingerprint(steps: dict[int, Step], step: Step) -> str:
-    """Return what tells two operators apart that compute the same, such as a projection before and after a join: all that they read from."""
+    """Return what tells two operators apart that compute the same, as a projection before and after a join: all that they read from."""
     inputs = [steps[entry] for entry in step.inputs]
     named = [source.uid if source.uid and not source.hidden else _deep_fingerprint(steps, source) for source in inputs]
     return _digest([_content(step), *named])

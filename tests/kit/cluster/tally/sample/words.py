@@ -17,6 +17,7 @@ class Words:
     output_topics = ("counts",)
     partitions = 2
     group_id = "tally"
+    held_back = 0
 
     def __init__(self, settings: object) -> None:
         """Take the job's settings, which do not matter here."""

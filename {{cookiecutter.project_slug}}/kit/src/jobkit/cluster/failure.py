@@ -12,7 +12,7 @@ _INTERNAL_FRAME = re.compile(
     r'  File "(?:.*/site-packages/|)(?:pyflink|apache_beam|py4j)/|  File "(?:.*/(?:runpy|concurrent/futures/\w+)\.py|<frozen runpy>)"'
 )
 _PEMJA = re.compile(r"pemja\.core\.PythonException: <class '([\w.]+)'>: (.*)")
-_PEMJA_FRAME = re.compile(r"\s+at (?P<file>/?.+\.py)\.(?P<function>[\w<>]+)\((?P<name>.+?):(?P<line>\d+)\)")
+_PEMJA_FRAME = re.compile(r"\s+at (?P<module>.+)\.(?P<function>[\w<>]+)\([^():]+\.py:(?P<line>\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,6 @@ def _thread_traceback(stack: str) -> str | None:
     if not found:
         return None
     frames = [match for line in stack[stack.rindex(found[-1].group(0)) :].splitlines() if (match := _PEMJA_FRAME.match(line))]
-    own = [frame for frame in frames if "/pyflink/" not in frame["file"]] or frames
-    places = [f'  File "{frame["file"]}", line {frame["line"]}, in {frame["function"]}' for frame in reversed(own)]
+    own = [frame for frame in frames if "/site-packages/pyflink/" not in frame["module"]] or frames
+    places = [f'  File "{frame["module"]}.py", line {frame["line"]}, in {frame["function"]}' for frame in reversed(own)]
     return "\n".join([_TRACEBACK, *places, f"{found[-1].group(1)}: {found[-1].group(2)}"])

@@ -98,7 +98,9 @@ class FlinkCluster:
             "FLINK_CONF_DIR": str(self._conf),
             "FLINK_LOG_DIR": str(self.logs),
             "FLINK_PID_DIR": str(self.temporary),
-            "PYTHONPATH": sysconfig.get_path("purelib"),  # thread mode looks for pemja there
+            # The job is imported from where it was written, so that messages name the user's files; thread mode looks for
+            # pemja in the other folder.
+            "PYTHONPATH": os.pathsep.join([str(root / "src"), sysconfig.get_path("purelib")]),
         }
 
     def start(self, task_managers: int = 2) -> None:
@@ -115,6 +117,8 @@ class FlinkCluster:
         self.logs.mkdir(parents=True, exist_ok=True)
         for name in ("log4j-console.properties", "log4j-cli.properties"):
             (self._conf / name).write_text(_LOGGING)
+        for log in self._job_manager_logs():  # of a cluster before this one, which had another port
+            log.unlink()
         self._write()
         self.job_manager = self._process("jobmanager", ["jobmanager.sh", "start-foreground"])
 
@@ -173,11 +177,14 @@ class FlinkCluster:
         if self.job_manager is None:
             raise ClusterError("The JobManager was not started.")
         self.job_manager.require_running()
-        for log in self.logs.glob("flink-jobmanager-standalonesession-*.log"):
+        for log in self._job_manager_logs():
             found = re.search(r"Rest endpoint listening at \S+:(\d+)", log.read_text(encoding="utf-8", errors="replace"))
             if found:
                 return found.group(1)
         return None
+
+    def _job_manager_logs(self) -> list[Path]:
+        return list(self.logs.glob("flink-jobmanager-standalonesession-*.log"))
 
     def _answer(self) -> bool | None:
         try:

@@ -25,7 +25,7 @@ class Process:
 
     Attributes:
         name: What messages call it.
-        log: The file that its output goes to.
+        log: The file that its output goes to; it is added to what is there.
     """
 
     def __init__(  # noqa: PLR0913  (that is what a process has)
@@ -54,6 +54,7 @@ class Process:
         leash, self._leash = os.pipe()
         try:
             with log.open("ab") as output:
+                self._start_of_output = output.tell()
                 self._watchdog = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-I", "-S", str(_WATCHDOG), str(leash), str(_GRACE_SECONDS), *command],
                     stdin=subprocess.DEVNULL,
@@ -83,7 +84,9 @@ class Process:
 
     def output(self) -> str:
         """Return all that it has printed so far."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        with self.log.open("rb") as file:
+            file.seek(self._start_of_output)
+            return file.read().decode("utf-8", errors="replace")
 
     def last_lines(self, count: int = 5) -> str:
         """Return the end of its output."""

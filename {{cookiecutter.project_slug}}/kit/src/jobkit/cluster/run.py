@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -149,6 +150,9 @@ class LocalRun:
         try:
             watch = self._submit(topics)
             self._process(topics, watch)
+            if self._sample.held_back:
+                self._feed(topics, watch, len(self._sample))
+                self._process(topics, watch)
             job = str(watch.job)
             checkpoints = self._cluster.rest.checkpoints(job)
             savepoint = self._cluster.rest.stop(job, self._place.drained, drain=True)
@@ -193,22 +197,26 @@ class LocalRun:
     def _submit(self, topics: Topics) -> Watch:
         """Submit the job, and feed it while Flink's client is at work."""
         package = (self._project.pipeline or "").partition(":")[0].rpartition(".")[0]  # the sample was found through it
-        arguments = ["-p", str(self._parallelism), "-pym", package, "-pyfs", str(self._project.root / "src")]
+        arguments = ["-p", str(self._parallelism), "-pym", package]
         if self._snapshot:
             arguments = ["-s", str(self._snapshot), *arguments]
         variables = {ENVIRONMENT_VARIABLE: "local", SERVERS_VARIABLE: self._servers}
         client = self._cluster.submit(arguments, variables)
-        watch = self._watch = Watch(self._cluster, client, self._processes(), self._project.root / "src")
+        watch = self._watch = Watch(self._cluster, client, self._processes())
+        self._feed(topics, watch, len(self._sample) - self._sample.held_back)
+        job = until(watch.running_job, what="all tasks of the job run", seconds=_SECONDS_TO_SUBMIT, log=self._place.logs)
+        self._reporter.phase(f"job {job} running")
+        return watch
+
+    def _feed(self, topics: Topics, watch: Watch, count: int) -> None:
+        """Feed the first records of the sample, those that the topic does not hold yet."""
         sample, total = self._sample, len(self._sample)
 
         def fed(count: int) -> None:
             self._reporter.progress("fed", count, total)
             watch.check()
 
-        self._fed = topics.feed(sample.input_topic, sample.records(), sample.partitions, fed)
-        job = until(watch.running_job, what="all tasks of the job run", seconds=_SECONDS_TO_SUBMIT, log=self._place.logs)
-        self._reporter.phase(f"job {job} running")
-        return watch
+        self._fed = topics.feed(sample.input_topic, islice(sample.records(), count), sample.partitions, fed)
 
     def _process(self, topics: Topics, watch: Watch) -> None:
         """Wait until the job has processed, and checkpointed, all that it was fed."""

@@ -48,12 +48,14 @@ class Sample(Protocol):
         partitions: How many partitions each topic has.
         output_topics: The topics that the job writes.
         group_id: The consumer group whose committed offsets show how far the job is.
+        held_back: How many of the last records are fed only once the job has processed all others: late ones, say.
     """
 
     input_topic: str
     partitions: int
     output_topics: Sequence[str]
     group_id: str
+    held_back: int
 
     def __len__(self) -> int:
         """Return the number of records."""

@@ -41,6 +41,8 @@ class Topics:
         """Make the topics that are not there yet."""
         existing = set(self._admin.list_topics())
         missing = [NewTopic(name, partitions, 1) for name in dict.fromkeys(names) if name not in existing]
+        if not missing:
+            return
         try:
             self._admin.create_topics(missing)
         except KafkaError as error:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..errors import ClusterError, JobFailed
 from . import submission
@@ -24,16 +22,15 @@ class Watch:
         is_running: Whether all its tasks have run at once.
     """
 
-    def __init__(self, cluster: FlinkCluster, client: Process, processes: Sequence[Process], sources: Path) -> None:
+    def __init__(self, cluster: FlinkCluster, client: Process, processes: Sequence[Process]) -> None:
         """Watch a submission.
 
         Args:
             cluster: Where the job is submitted to.
             client: The process of `flink run`.
             processes: All processes of the run, the client may be among them.
-            sources: The folder of the job's packages, for messages to name instead of the copies that Flink makes.
         """
-        self._cluster, self._client, self._sources = cluster, client, sources
+        self._cluster, self._client = cluster, client
         self._processes = [process for process in processes if process is not client]
         self.job: str | None = None
         self.is_running = False
@@ -60,12 +57,7 @@ class Watch:
         return self.job if self.is_running else None
 
     def _submitted(self) -> str:
-        try:
-            submission.require_success(self._client)
-        except submission.JobRefused as error:
-            raise submission.JobRefused(self._own_paths(str(error)), error.exit_code) from error
-        except JobFailed as error:
-            raise self._failed(error.what, Failure(error.root_cause, error.python_traceback), self._client.log) from error
+        submission.require_success(self._client)
         for job in self._cluster.rest.jobs():
             return job
         raise ClusterError("The program has submitted no job.", where=str(self._client.log), remedy="End it with launch(build).")
@@ -78,16 +70,7 @@ class Watch:
         state, failures = self._cluster.rest.state(job), self._cluster.rest.failures(job)
         is_hopeless = any(failure.python_traceback for failure in failures) or len(failures) >= _FAILURES_ALLOWED
         if state in TERMINAL or is_hopeless:
-            raise self._failed("The job failed.", failures[0] if failures else Failure(f"its state is {state}"), self._cluster.logs)
-
-    def _failed(self, what: str, failure: Failure, where: Path) -> JobFailed:
-        traceback = failure.python_traceback and self._own_paths(failure.python_traceback)
-        return JobFailed(what, root_cause=failure.root_cause, python_traceback=traceback, where=str(where))
-
-    def _own_paths(self, text: str) -> str:
-        """Name the project's files instead of the copies that Flink made of them, in absolute and in relative paths."""
-        root = self._sources.parent
-        for folder in (self._cluster.temporary, self._cluster.temporary.relative_to(root)):
-            own = f"{self._sources if folder.is_absolute() else self._sources.name}/"
-            text = re.sub(re.escape(str(folder)) + rf'/[^\s"]*/{re.escape(self._sources.name)}/', own.replace("\\", r"\\"), text)
-        return text
+            reason = failures[0] if failures else Failure(f"its state is {state}")
+            raise JobFailed(
+                "The job failed.", root_cause=reason.root_cause, python_traceback=reason.python_traceback, where=str(self._cluster.logs)
+            )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from ..origins import shown
 from .rule import Result
 
 _WIDTH = 110
@@ -31,8 +31,7 @@ def place(result: Result) -> str | None:
     """Return the file and line of a finding, the file relative to the working folder where it is below it."""
     if result.file is None:
         return None
-    relative = os.path.relpath(result.file)
-    file = result.file if relative.startswith("..") else relative
+    file = shown(result.file)
     return file if result.line is None else f"{file}:{result.line}"
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ..graph import JobGraph, Operator
+from ..origins import shown
 
 Status = Literal["pass", "fail", "waived", "unknown", "not-applicable"]
 
@@ -115,4 +116,4 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as `jobkit check --json` shows it."""
-        return asdict(self)
+        return {**asdict(self), "file": None if self.file is None else shown(self.file)}
