@@ -70,7 +70,11 @@ def test_boxes_do_not_overlap_and_are_inside() -> None:
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= float(picture.attrib["width"])
         assert box["y"] + box["height"] <= float(picture.attrib["height"])
-    source, left, key_by, right, out = found[:5]
+
+
+def test_readers_are_behind_what_they_read_from() -> None:
+    """Along one axis, whichever it is."""
+    source, left, key_by, right, out = boxes(draw(*DIAMOND))
     along = "y" if source["x"] == out["x"] else "x"
     assert source[along] < left[along] == key_by[along] < right[along] < out[along]
 

@@ -272,8 +272,11 @@ def test_prints_and_arguments_of_a_program(tmp_path: Path, write: Write) -> None
 
 
 def test_a_wrong_program_ends_the_command_with_2(tmp_path: Path, write: Write) -> None:
-    """One paragraph, no traceback."""
-    done = jobkit(tmp_path, "check", "--program", str(write(START + "    1 / 0\n")))
+    """One paragraph, no traceback, and nothing left behind."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    done = jobkit(tmp_path, "check", "--program", str(write(START + "    1 / 0\n")), TMPDIR=str(temporary))
+    assert list(temporary.glob("jobkit-*")) == []  # from_collection leaves a folder of PyFlink's
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: The program raised an exception")
     assert done.stderr.count("\n") == 1

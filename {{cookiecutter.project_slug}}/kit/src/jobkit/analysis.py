@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -48,6 +50,7 @@ def prepare(project: Project | None, progress: Progress | None = None) -> None:
     environ = {"JAVA_HOME": str(java.find().home), "FLINK_HOME": str(distribution.home()), "JVM_ARGS": _JVM_OPTIONS}
     if project is None:
         environ["FLINK_LOG_DIR"] = tempfile.mkdtemp(prefix="jobkit-")
+        atexit.register(shutil.rmtree, environ["FLINK_LOG_DIR"], ignore_errors=True)
     else:
         distribution.require(project.flink)
         environ["FLINK_LIB_DIR"] = str(jars.library(project, progress) if progress else jars.library(project))
