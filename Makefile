@@ -18,8 +18,9 @@ $(PROJECT)/Makefile: .venv/.demo $(TEMPLATE)
 	@HOME="$(CURDIR)/build" TMPDIR="$(CURDIR)/build/tmp" $(BIN)/cookiecutter . --no-input --default-config --output-dir build >/dev/null
 	@touch $@
 
+# A worker takes whole files: they share a JVM, a cluster or a generated project.
 test: .venv/.dev
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 3 --dist loadfile $(TESTS)
 
 lint: .venv/.dev
 	@$(BIN)/ruff check --config pyproject.toml hooks scripts tests '$(KIT)'

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from jobkit import configuration
-from jobkit.cluster import jars, java
+from jobkit.cluster import jars, java, snapshots
 from jobkit.cluster.broker import Broker
 from jobkit.cluster.flink import FlinkCluster
 from jobkit.project import Project, find_project
@@ -76,7 +76,7 @@ def topics(broker: Broker) -> Iterator[Topics]:
 def cluster(tally: Project) -> Iterator[FlinkCluster]:
     """A Flink cluster with two TaskManagers of one slot each."""
     folder = tally.work / "run"
-    values = configuration.load(tally.conf, "local").values | {"execution.checkpointing.dir": (folder / "checkpoints").as_uri()}
+    values = configuration.load(tally.conf, "local").values | {"execution.checkpointing.dir": snapshots.address(folder / "checkpoints")}
     cluster = FlinkCluster(folder, root=tally.root, library=jars.library(tally), java=java.find(), configuration=values)
     try:
         cluster.start(task_managers=2)

@@ -55,6 +55,7 @@ def run(project: Project, tmp_path: Path) -> Iterator[Run]:
     for process in started:
         process.kill()
         process.communicate()
+    assert [entry.name for entry in project.root.parent.iterdir() if "project" in entry.name] == [project.root.name]  # no a%20project
     until(lambda: not processes_of(project.root) or None, what="all processes have ended", seconds=60)
 
 

@@ -25,6 +25,14 @@ def test_a_snapshot_may_be_named_in_each_way_that_flink_prints(tmp_path: Path) -
         assert snapshots.find(text, tmp_path / "drained") == folder
 
 
+def test_an_address_is_what_flink_reads(tmp_path: Path) -> None:
+    """Flink does not decode %20: it would be written beside the folder. What it answers has one slash, or three."""
+    folder = tmp_path / "100% my job"
+    assert snapshots.address(folder) == f"file://{folder}"
+    for text in (f"file://{folder}", f"file:{folder}", str(folder)):
+        assert snapshots.path(text) == folder
+
+
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """The error repeats what was named."""
     with pytest.raises(ConfigurationError, match=r"no such snapshot\. Found: nowhere/chk-1"):

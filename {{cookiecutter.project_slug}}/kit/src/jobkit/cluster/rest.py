@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 import requests
 
 from ..errors import ClusterError, JobFailed
-from . import failure
+from . import failure, snapshots
 from .waiting import until
 
 _TIMEOUT_SECONDS = 30
@@ -84,7 +83,7 @@ class RestClient:
         Raises:
             JobFailed: When the savepoint fails.
         """
-        order = {"targetDirectory": folder.as_uri(), "drain": drain}
+        order = {"targetDirectory": snapshots.address(folder), "drain": drain}
         trigger = self._call("POST", f"/jobs/{job}/stop", order)["request-id"]
 
         def probe() -> dict[str, Any] | None:
@@ -98,7 +97,7 @@ class RestClient:
                 "The job could not be stopped with a savepoint.", root_cause=found.root_cause, python_traceback=found.python_traceback
             )
         until(lambda: self.state(job) in TERMINAL or None, what=f"the job {job} has finished", seconds=_SECONDS_FOR_SAVEPOINT)
-        return Path(unquote(urlparse(operation["location"]).path))
+        return snapshots.path(operation["location"])
 
     def _get(self, path: str) -> dict[str, Any]:
         return self._call("GET", path)

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 from ..errors import ConfigurationError
 
 _MAGIC = (0x4960672D).to_bytes(4, "big")
 """The first bytes of a snapshot's `_metadata`: MetadataV2V3SerializerBase's HEADER_MAGIC_NUMBER, in Flink's Checkpoints class."""
+
+
+def address(folder: Path) -> str:
+    """Return how Flink's configuration names a local folder.
+
+    Not `Path.as_uri`: Flink's `Path` takes %20 for three characters, and would write beside the folder that has a space.
+    """
+    return f"file://{folder}"
+
+
+def path(text: str) -> Path:
+    """Return the local path that an address of Flink's names, such as `file:/tmp/chk-1`; a plain path is its own."""
+    return Path(re.sub("^file:(//)?(?=/)", "", text))
 
 
 def find(text: str, drained: Path) -> Path:
@@ -21,8 +35,9 @@ def find(text: str, drained: Path) -> Path:
     Raises:
         ConfigurationError: When there is none, or it is not for resuming.
     """
-    path = Path(unquote(urlparse(text).path) if text.startswith("file:") else text).expanduser().resolve()
-    folder = path.parent if path.name == "_metadata" else path
+    named = path(text).expanduser()
+    named = (named if named.exists() else path(unquote(text)).expanduser()).resolve()
+    folder = named.parent if named.name == "_metadata" else named
     remedy = "Name the folder of a checkpoint (…/chk-42) or savepoint: the one that holds a file _metadata."
     if not folder.is_dir():
         raise ConfigurationError("There is no such snapshot.", found=text, remedy=remedy)

@@ -13,6 +13,7 @@ import psutil
 
 from ..errors import ClusterError, ConfigurationError
 from ..project import Project
+from . import snapshots
 from .broker import is_formatted
 from .waiting import until
 
@@ -46,8 +47,8 @@ class Workplace:
     def configuration(self) -> dict[str, str]:
         """The keys of a local run that name folders of the project, which conf/ cannot know."""
         return {
-            "execution.checkpointing.dir": self.checkpoints.as_uri(),
-            "execution.checkpointing.savepoint-dir": self.savepoints.as_uri(),
+            "execution.checkpointing.dir": snapshots.address(self.checkpoints),
+            "execution.checkpointing.savepoint-dir": snapshots.address(self.savepoints),
         }
 
     @contextmanager
