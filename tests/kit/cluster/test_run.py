@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -14,9 +15,13 @@ from typing import Any
 
 import psutil
 import pytest
+from jobkit.cluster.display import Display
 from jobkit.cluster.rest import RestClient
+from jobkit.cluster.run import LocalRun, Options
 from jobkit.cluster.waiting import until
+from jobkit.errors import ConfigurationError
 from jobkit.project import Project
+from rich.console import Console
 
 from .conftest import copy_of_tally, processes_of
 
@@ -167,27 +172,44 @@ def test_a_run_that_was_killed_leaves_nothing_and_blocks_nothing(project: Projec
     assert processes_of(project.root) == []
 
 
-def test_wrong_input_starts_nothing(project: Project, run: Run, notes: Callable[..., str], tmp_path: Path) -> None:
-    """One paragraph, exit code 2, and not even a folder for the run."""
-    snapshot = tmp_path / "chk-7"
-    snapshot.mkdir()
-    (snapshot / "_metadata").write_bytes(bytes.fromhex("4960672d"))
-    pyproject = project.root / "pyproject.toml"
-    good = pyproject.read_text()
-    cases = [
-        (good, ["--from", "nowhere"], "There is no such snapshot. Found: nowhere."),
-        (good, ["--from", "src"], "This is not a snapshot"),
-        (good, ["--from", str(snapshot)], "The Kafka data that this snapshot belongs to is gone."),
-        (good, ["--env", "moon"], "There is no environment 'moon'."),
-        (good.replace("sample.words:Words", "sample.words:Verbs"), [], "sample.words has no Verbs."),
-        (good.replace('sample = "sample.words:Words"', ""), [], "The project has no sample"),
-        (good.replace("[tool.jobkit]", '[tool.jobkit]\nflink = "1.0.0"'), [], "The project is made for PyFlink 1.0.0."),
-    ]
-    for number, (text, options, message) in enumerate(cases):
-        pyproject.write_text(text)
-        assert finish(run(*options)) == (2, "")
-        said = notes(number).strip()
-        assert message in said
-        assert "Traceback" not in said
-        assert len(said.splitlines()) == 1
+def test_wrong_input_is_one_paragraph(project: Project, run: Run, notes: Callable[..., str]) -> None:
+    """Exit code 2, no traceback, and not even a folder for the run."""
+    assert finish(run("--from", "nowhere")) == (2, "")
+    assert notes().strip().startswith("error: There is no such snapshot. Found: nowhere.")
+    assert len(notes().strip().splitlines()) == 1
     assert not (project.work / "run").exists()
+
+
+def snapshot_of_nobody(folder: Path) -> str:
+    """Make a folder that looks like a snapshot."""
+    (folder / "chk-7").mkdir(parents=True)
+    (folder / "chk-7" / "_metadata").write_bytes(bytes.fromhex("4960672d"))
+    return str(folder / "chk-7")
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({}, Options(snapshot="src"), "This is not a snapshot"),
+        ({}, Options(snapshot="chk-7"), "The Kafka data that this snapshot belongs to is gone"),
+        ({}, Options(environment="moon"), "There is no environment 'moon'"),
+        ({"sample": "sample.words:Verbs"}, Options(), "sample.words has no Verbs"),
+        ({"sample": None}, Options(), "The project has no sample"),
+        ({"flink": "1.0.0"}, Options(), "The project is made for PyFlink 1.0.0"),
+        ({"pipeline": "tally.pipeline:make"}, Options(), "tally.pipeline has no make"),
+    ],
+)
+def test_what_is_wrong_is_found_before_anything_starts(
+    project: Project, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], options: Options, message: str
+) -> None:
+    """Each mistake has its own message."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("JAVA_HOME", os.environ.get("JAVA_HOME", ""))
+    monkeypatch.chdir(project.root)
+    snapshot_of_nobody(project.root)
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        LocalRun(dataclasses.replace(project, **change), options, Display(Console(quiet=True)))
+    assert caught.value.exit_code == 2
+    assert not (project.work / "run").exists()
+    for name in [name for name in sys.modules if name.partition(".")[0] in {"tally", "sample"}]:
+        del sys.modules[name]
