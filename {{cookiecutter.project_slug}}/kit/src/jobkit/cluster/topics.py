@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -15,7 +16,9 @@ from ..errors import ClusterError
 from .sample import Record
 from .waiting import until
 
+_SECONDS_FOR_TOPICS = 30
 _SECONDS_FOR_TRANSACTIONS = 60
+_SECONDS_FOR_TOPICS = 30
 _SECONDS_BETWEEN_CALLS = 0.3
 
 
@@ -47,6 +50,12 @@ class Topics:
             self._admin.create_topics(missing)
         except KafkaError as error:
             raise ClusterError("The topics cannot be made.", found=str(error), where=self._servers) from error
+        for topic in missing:  # the broker answers before all of it knows them
+            until(partial(self._is_known, topic.name), what=f"the topic {topic.name} is there", seconds=_SECONDS_FOR_TOPICS)
+        # The broker answers before its own picture of the cluster has them.
+        names = [topic.name for topic in missing]
+        known = self._consumer.partitions_for_topic
+        until(lambda: all(map(known, names)) or None, what="the topics are known", seconds=_SECONDS_FOR_TOPICS)
 
     def ends(self, topic: str) -> dict[int, int]:
         """Return, for each partition, the offset that the next record gets, of those whose transactions have ended."""
@@ -122,6 +131,9 @@ class Topics:
             return until(probe, what=f"all transactions in {topic} have ended", seconds=_SECONDS_FOR_TRANSACTIONS)
         finally:
             every.close()
+
+    def _is_known(self, topic: str) -> bool | None:
+        return bool(self._consumer.partitions_for_topic(topic)) or None
 
     def _partitions(self, topic: str) -> Sequence[int]:
         numbers = self._consumer.partitions_for_topic(topic)
