@@ -18,7 +18,6 @@ from .waiting import until
 
 _SECONDS_FOR_TOPICS = 30
 _SECONDS_FOR_TRANSACTIONS = 60
-_SECONDS_FOR_TOPICS = 30
 _SECONDS_BETWEEN_CALLS = 0.3
 
 
@@ -50,12 +49,8 @@ class Topics:
             self._admin.create_topics(missing)
         except KafkaError as error:
             raise ClusterError("The topics cannot be made.", found=str(error), where=self._servers) from error
-        for topic in missing:  # the broker answers before all of it knows them
+        for topic in missing:  # the broker answers before its own picture of the cluster has them
             until(partial(self._is_known, topic.name), what=f"the topic {topic.name} is there", seconds=_SECONDS_FOR_TOPICS)
-        # The broker answers before its own picture of the cluster has them.
-        names = [topic.name for topic in missing]
-        known = self._consumer.partitions_for_topic
-        until(lambda: all(map(known, names)) or None, what="the topics are known", seconds=_SECONDS_FOR_TOPICS)
 
     def ends(self, topic: str) -> dict[int, int]:
         """Return, for each partition, the offset that the next record gets, of those whose transactions have ended."""
