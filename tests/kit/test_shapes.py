@@ -13,7 +13,11 @@ from pyflink.datastream import StreamExecutionEnvironment
 
 from . import shapes
 
-pytestmark = pytest.mark.usefixtures("jvm")
+pytestmark = [
+    pytest.mark.usefixtures("jvm"),
+    # Beam's worker threads are in this process here, and are hung up on when a job ends.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 
 ACCEPTED = [pytest.param(shape, id=shape.name) for shape in shapes.SHAPES if not shape.refused]
 REFUSED = [pytest.param(shape, id=shape.name) for shape in shapes.SHAPES if shape.refused]
