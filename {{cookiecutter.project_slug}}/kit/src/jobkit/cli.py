@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from .errors import ConfigurationError, JobkitError
+from .errors import ConfigurationError, JobkitError, NoProject
 from .project import Project, environment_name, find_project
 
 if TYPE_CHECKING:
@@ -216,9 +216,7 @@ def _program_values(env: str) -> dict[str, str]:
     """Return the configuration of the project that one stands in; a program outside of one has Flink's defaults."""
     try:
         return _configuration(find_project(Path.cwd()), env).values
-    except ConfigurationError as error:
-        if "There is no jobkit project" not in error.what:
-            raise
+    except NoProject:
         return {}
 
 

@@ -49,6 +49,10 @@ class ConfigurationError(JobkitError):
     """A file, key, value, setting or argument that cannot be used."""
 
 
+class NoProject(ConfigurationError):
+    """A folder that is in no jobkit project."""
+
+
 class ClusterError(JobkitError):
     """A local process (Flink, Kafka) that did not start, did not answer or stopped."""
 

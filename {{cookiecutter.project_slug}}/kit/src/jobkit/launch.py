@@ -11,7 +11,7 @@ from pathlib import Path
 from pyflink.datastream import StreamExecutionEnvironment
 
 from . import entry, states
-from .errors import ConfigurationError, JobkitError
+from .errors import JobkitError, NoProject
 from .graph import JobGraph
 from .guardrails import Job, Result, judge
 from .guardrails.report import refusal, waived
@@ -83,7 +83,5 @@ def _project(build: entry.Build) -> Project:
     file = Path(inspect.getfile(inspect.unwrap(build)))
     try:
         return find_project(file)
-    except ConfigurationError as error:
-        if "There is no jobkit project" not in error.what:
-            raise
+    except NoProject:
         return Project(root=file.parent)

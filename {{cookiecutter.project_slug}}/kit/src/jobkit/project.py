@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, NoProject
 
 ENVIRONMENT_VARIABLE = "JOBKIT_ENV"
 """Names the environment (the file in conf/) that a job runs in; unset means `prod`, the strictest."""
@@ -90,7 +90,7 @@ def find_project(start: Path) -> Project:
                 raise ConfigurationError("tool must be a table.", found=repr(tool), where=str(file))
             if "jobkit" in tool:
                 return _project(file, tool["jobkit"])
-    raise ConfigurationError(
+    raise NoProject(
         "There is no jobkit project here.",
         found=f"no pyproject.toml with [tool.jobkit] in {start} or above",
         remedy="Change into the folder of a generated project, or use --program FILE for any PyFlink program.",
