@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +13,9 @@ from jobkit import configuration
 from jobkit.cluster import jars, java, snapshots
 from jobkit.cluster.broker import Broker
 from jobkit.cluster.flink import FlinkCluster
+from jobkit.cluster.machine import Machine
+from jobkit.cluster.topics import Topics
 from jobkit.project import Project, find_project
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its own files in a way that Python has deprecated
-    from jobkit.cluster.topics import Topics
-
-__all__ = ["Topics"]
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -77,7 +72,8 @@ def cluster(tally: Project) -> Iterator[FlinkCluster]:
     """A Flink cluster with two TaskManagers of one slot each."""
     folder = tally.work / "run"
     values = configuration.load(tally.conf, "local").values | {"execution.checkpointing.dir": snapshots.address(folder / "checkpoints")}
-    cluster = FlinkCluster(folder, root=tally.root, library=jars.library(tally), java=java.find(), configuration=values)
+    place = Machine(tally.root, library=jars.library(tally), java=java.find())
+    cluster = FlinkCluster(folder, place=place, configuration=values)
     try:
         cluster.start(task_managers=2)
         yield cluster

@@ -11,10 +11,9 @@ import pytest
 from jobkit.cluster import java
 from jobkit.cluster.broker import Broker, is_formatted
 from jobkit.cluster.sample import Record
+from jobkit.cluster.topics import Topics
 from jobkit.errors import ClusterError
 from kafka import KafkaProducer
-
-from .conftest import Topics
 
 
 def records(count: int) -> Iterator[Record]:

@@ -11,12 +11,11 @@ from jobkit.cluster.broker import Broker
 from jobkit.cluster.flink import FlinkCluster
 from jobkit.cluster.sample import Record
 from jobkit.cluster.submission import JobRefused
+from jobkit.cluster.topics import Topics
 from jobkit.cluster.waiting import until
 from jobkit.cluster.watch import Watch
 from jobkit.errors import JobFailed
 from jobkit.project import Project
-
-from .conftest import Topics
 
 SECONDS = 120
 

@@ -1,20 +1,17 @@
-"""A Flink session cluster: a JobManager and its TaskManagers, as processes of the distribution that PyFlink brings."""
+"""A Flink session cluster: a JobManager and its TaskManagers."""
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from ..configuration import write
 from ..errors import ClusterError
-from . import distribution, jvm
-from .java import Java
-from .processes import Process, stop_all
+from . import distribution, snapshots, zookeeper
+from .place import Member, Place
+from .processes import stop_all
 from .rest import RestClient
 from .waiting import until
 
@@ -33,74 +30,60 @@ logger.rest.name = org.apache.flink.runtime.dispatcher.DispatcherRestEndpoint
 logger.rest.level = INFO
 """
 
-_LOCAL = {
-    "jobmanager.rpc.address": "127.0.0.1",
-    "jobmanager.bind-host": "127.0.0.1",
-    "taskmanager.host": "127.0.0.1",
-    "taskmanager.bind-host": "127.0.0.1",
-    "rest.address": "127.0.0.1",
-    "rest.bind-address": "127.0.0.1",
-    # Port 0: the kernel picks one that is free, so that two clusters on one machine never clash.
-    "rest.port": "0",
-    "rest.bind-port": "0",
-    "jobmanager.rpc.port": "0",
-    "python.executable": sys.executable,
-    "python.client.executable": sys.executable,
-}
-
 _DEFAULTS = {
     "jobmanager.memory.process.size": "1g",
     "taskmanager.memory.process.size": "1280m",
     # Waiting for slots that will never come is no use on a cluster that does not grow.
     "slot.request.timeout": "60 s",
     "taskmanager.numberOfTaskSlots": "1",
+    # What REST answers is as new as the question; Flink's defaults are 3 and 10 seconds.
+    "web.refresh-interval": "100",
+    "metrics.fetcher.update-interval": "500",
 }
+
+
+_REST_PORT = 8081
 
 
 class FlinkCluster:
     """One JobManager and some TaskManagers; nothing of them is left when it is stopped.
 
     Attributes:
-        job_manager: The JobManager's process, once it was started.
-        task_managers: Those of the TaskManagers.
-        processes: These, and those of `submit`.
+        place: Where they run.
+        job_manager: The JobManager in charge, once it was started.
+        task_managers: Those of the TaskManagers that were started, ended ones too.
+        members: All that was started: these, a ZooKeeper, and the clients of `submit`.
         rest: The client of its REST interface, once it answers.
         logs: The folder of all logs.
         temporary: The folder of temporary files.
-        held: File descriptors for the processes to hold that are started from then on; see `Process`.
     """
 
-    def __init__(self, folder: Path, *, root: Path, library: Path, java: Java, configuration: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, *, place: Place, configuration: Mapping[str, str]) -> None:
         """Prepare a cluster; nothing is started.
 
         Args:
             folder: For its configuration, logs and temporary files.
-            root: The working folder of all processes.
-            library: What FLINK_LIB_DIR must be; see `jars.library`.
-            java: The Java to run it.
-            configuration: Flink's configuration. Addresses, ports and Python executables are the cluster's own.
+            place: Where its members run.
+            configuration: Flink's configuration. Addresses, ports and Python executables are the place's. With
+                `high-availability.type: zookeeper` and no quorum, the cluster brings a ZooKeeper of its own.
         """
-        self._home = distribution.home()
-        self._root = root
+        self.place = place
+        self._folder = folder
         self._conf = folder / "conf"
         self.temporary = folder / "tmp"
         self.logs = folder / "logs"
-        self.held: tuple[int, ...] = ()
         defaults = {**_DEFAULTS, "env.java.default-opts.all": distribution.java_options()}
-        self._configuration = {**defaults, **configuration, **_LOCAL, "io.tmp.dirs": str(self.temporary)}
-        self.job_manager: Process | None = None
-        self.task_managers: list[Process] = []
-        self.processes: list[Process] = []
+        self._configuration = {**defaults, **configuration, **place.configuration, "io.tmp.dirs": str(self.temporary)}
+        self.job_manager: Member | None = None
+        self.task_managers: list[Member] = []
+        self.members: list[Member] = []
+        self._counts: dict[str, int] = {}
         self.rest = RestClient("")
         self._environment = {
-            **jvm.environment(java, self.temporary),
-            "FLINK_LIB_DIR": os.path.relpath(library, root),  # Flink's scripts break at a space in this one
+            **place.environment(self.temporary),
             "FLINK_CONF_DIR": str(self._conf),
             "FLINK_LOG_DIR": str(self.logs),
             "FLINK_PID_DIR": str(self.temporary),
-            # The job is imported from where it was written, so that messages name the user's files; thread mode looks for
-            # pemja in the other folder.
-            "PYTHONPATH": os.pathsep.join([str(root / "src"), sysconfig.get_path("purelib")]),
         }
 
     def start(self, task_managers: int = 2) -> None:
@@ -111,80 +94,107 @@ class FlinkCluster:
             self.start_task_manager()
         self.wait_for_task_managers()
 
+    @property
+    def is_highly_available(self) -> bool:
+        """Whether a JobManager takes up the jobs of the one before it."""
+        return self._configuration.get("high-availability.type", "NONE").upper() != "NONE"
+
     def start_job_manager(self) -> None:
-        """Start the JobManager, and do not wait."""
+        """Start a JobManager, after the first one has ended, say, and do not wait."""
         self._conf.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
         for name in ("log4j-console.properties", "log4j-cli.properties"):
             (self._conf / name).write_text(_LOGGING)
-        for log in self._job_manager_logs():  # of a cluster before this one, which had another port
-            log.unlink()
+        if self.is_highly_available and "high-availability.zookeeper.quorum" not in self._configuration:
+            self._write()  # the script of ZooKeeper reads it, too
+            self._configuration |= {
+                "high-availability.zookeeper.quorum": zookeeper.start(self.place, self._conf, self._folder / "zookeeper", self._start),
+                "high-availability.storageDir": self._configuration.get(
+                    "high-availability.storageDir", snapshots.address(self._folder / "ha")
+                ),
+            }
         self._write()
-        self.job_manager = self._process("jobmanager", ["jobmanager.sh", "start-foreground"])
+        self.job_manager = self._start(self._numbered("jobmanager"), ["jobmanager.sh", "start-foreground"], ports=[_REST_PORT])
 
     def wait_for_job_manager(self) -> None:
         """Wait until the JobManager answers, and learn its ports from it."""
-        port = until(self._rest_port, what="the JobManager answers", seconds=_SECONDS_TO_START, log=self.logs)
-        self.rest = RestClient(f"http://127.0.0.1:{port}")
+        url = until(self._url, what="the JobManager says where it listens", seconds=_SECONDS_TO_START, log=self.logs)
+        self.rest = RestClient(url)
         until(self._answer, what="the JobManager answers", seconds=_SECONDS_TO_START, log=self.logs)
-        own = self.rest.job_manager_configuration()["jobmanager.rpc.port"]
-        self._configuration |= {"rest.port": port, "jobmanager.rpc.port": own}
-        self._write()
+        if self.place.configuration["rest.port"] == "0":  # the kernel has picked them
+            own = self.rest.job_manager_configuration()["jobmanager.rpc.port"]
+            self._configuration |= {"rest.port": url.rpartition(":")[2], "jobmanager.rpc.port": own}
+            self._write()
 
-    def start_task_manager(self) -> Process:
+    def start_task_manager(self) -> Member:
         """Start one more TaskManager, and do not wait."""
-        name = f"taskmanager-{len(self.task_managers) + 1}"
-        process = self._process(name, ["taskmanager.sh", "start-foreground", "-D", f"taskmanager.resource-id={name}"])
-        self.task_managers.append(process)
-        return process
+        name = self._numbered("taskmanager")
+        member = self._start(name, ["taskmanager.sh", "start-foreground", "-D", f"taskmanager.resource-id={name}"])
+        self.task_managers.append(member)
+        return member
+
+    @property
+    def running_task_managers(self) -> list[Member]:
+        """The TaskManagers that have not ended."""
+        return [member for member in self.task_managers if member.exit_code is None]
 
     def wait_for_task_managers(self) -> None:
-        """Wait until all TaskManagers that run have registered."""
+        """Wait until all TaskManagers that run have registered.
+
+        Raises:
+            ClusterError: When one of them, or the JobManager, ends instead.
+        """
+        expected = self.running_task_managers
 
         def probe() -> bool | None:
-            for process in self.processes:
-                process.require_running()
-            return self.rest.overview()["slots-total"] >= slots or None
+            for member in (self.job_manager, *expected):
+                if member is not None:
+                    member.require_running()
+            known = {manager["id"] for manager in self.rest.task_managers() if manager["slotsNumber"]}
+            return all(member.name.removeprefix("the ") in known for member in expected) or None
 
-        slots = len(self.task_managers) * int(self._configuration["taskmanager.numberOfTaskSlots"])
-        until(probe, what=f"{len(self.task_managers)} TaskManagers have registered", seconds=_SECONDS_TO_START, log=self.logs)
+        until(probe, what=f"{len(expected)} TaskManagers have registered", seconds=_SECONDS_TO_START, log=self.logs)
 
-    def submit(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Process:
+    def submit(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Member:
         """Run Flink's own client, `flink run`, detached, and return its process; see `submission` for what it says.
 
         Args:
             arguments: What follows `flink run -d -t remote`.
             environment: Variables that the job's program reads.
         """
-        return self._process("client", ["flink", "run", "-d", "-t", "remote", *arguments], environment)
+        return self._start(self._numbered("client"), ["flink", "run", "-d", "-t", "remote", *arguments], environment)
 
     def stop(self) -> None:
-        """Stop all processes."""
-        stop_all(self.processes)
+        """Stop all members."""
+        stop_all(self.members)
 
-    def _process(self, name: str, command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> Process:
+    def _numbered(self, name: str) -> str:
+        """Return a name that no log has yet: the second JobManager is jobmanager-2."""
+        count = self._counts[name] = self._counts.get(name, 0) + 1
+        return name if count == 1 and name != "taskmanager" else f"{name}-{count}"
+
+    def _start(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({}), ports: Iterable[int] = ()
+    ) -> Member:
         variables = {**self._environment, **environment, "FLINK_IDENT_STRING": name}
-        script = [str(self._home / "bin" / command[0]), *command[1:]]
-        log = self.logs / f"{name}.out"
-        process = Process(f"the {name}", script, log=log, environment=variables, folder=self._root, held=self.held)
-        self.processes.append(process)
-        return process
+        script = [f"{self.place.home}/bin/{command[0]}", *command[1:]]
+        member = self.place.start(name, script, log=self.logs / f"{name}.out", environment=variables, ports=ports)
+        self.members.append(member)
+        return member
 
     def _write(self) -> None:
         write(self._configuration, self._conf / "config.yaml")
 
-    def _rest_port(self) -> str | None:
+    def _url(self) -> str | None:
         if self.job_manager is None:
             raise ClusterError("The JobManager was not started.")
         self.job_manager.require_running()
-        for log in self._job_manager_logs():
+        name = self.job_manager.name.removeprefix("the ")
+        for log in self.logs.glob(f"flink-{name}-standalonesession-*.log"):
             found = re.search(r"Rest endpoint listening at \S+:(\d+)", log.read_text(encoding="utf-8", errors="replace"))
             if found:
-                return found.group(1)
+                return self.place.url(self.job_manager, int(found.group(1)))
         return None
-
-    def _job_manager_logs(self) -> list[Path]:
-        return list(self.logs.glob("flink-jobmanager-standalonesession-*.log"))
 
     def _answer(self) -> bool | None:
         try:

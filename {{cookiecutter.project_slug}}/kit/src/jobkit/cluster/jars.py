@@ -37,7 +37,11 @@ def library(project: Project, progress: Progress = _silent) -> Path:
     Raises:
         ConfigurationError: When a jar is unknown, cannot be fetched or is damaged, or PyFlink is missing.
     """
-    wanted = [*sorted((distribution.home() / "lib").glob("*.jar")), *_fetch(project, project.jars, transitive=False, progress=progress)]
+    home = distribution.home()
+    # PyFlink's own jar is in opt/, and comes with each job. Thread mode needs it here: the native library that runs Python can
+    # be loaded once for each process, not once for each job, or each restart of one.
+    own = [*sorted((home / "lib").glob("*.jar")), *sorted((home / "opt").glob("flink-python-*.jar"))]
+    wanted = [*own, *_fetch(project, project.jars, transitive=False, progress=progress)]
     folder = project.work / "flink" / "lib"
     folder.mkdir(parents=True, exist_ok=True)
     links = {folder / jar.name: jar for jar in wanted}

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from ..errors import ClusterError
+from .place import Member
 
 _WATCHDOG = Path(__file__).with_name("watchdog.py")
 _GRACE_SECONDS = 10.0
@@ -98,10 +99,17 @@ class Process:
             raise ClusterError(f"{self.name} has stopped, with exit code {self.exit_code}.", found=self.last_lines(), where=str(self.log))
 
     def kill(self) -> None:
-        """End the command as a crash would: SIGKILL, with no chance to clean up."""
-        pid = self.pid
-        if pid is not None:
-            os.killpg(pid, signal.SIGKILL)
+        """End the command as a crash would: SIGKILL, with no chance to clean up. Return when it is gone."""
+        self._signal(signal.SIGKILL)
+        self._watchdog.wait(timeout=3 * _GRACE_SECONDS)
+
+    def pause(self) -> None:
+        """Stop it, and all that it has started, where they are: SIGSTOP."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after a pause."""
+        self._signal(signal.SIGCONT)
 
     def release(self) -> None:
         """Let the watchdog end it, and do not wait."""
@@ -109,16 +117,22 @@ class Process:
             os.close(self._leash)
             self._leash = -1
 
+    def _signal(self, number: int) -> None:
+        pid = self.pid
+        if pid is None:
+            raise ClusterError(f"{self.name} is not running.", found=f"exit code {self.exit_code}", where=str(self.log))
+        os.killpg(pid, number)
+
     def stop(self) -> int:
         """End it, wait until nothing of it is left, and return its exit code."""
         self.release()
         return self._watchdog.wait(timeout=3 * _GRACE_SECONDS)
 
 
-def stop_all(processes: Iterable[Process]) -> None:
-    """End processes at the same time, and wait until nothing of them is left."""
-    everyone = list(processes)
-    for process in everyone:
-        process.release()
-    for process in everyone:
-        process.stop()
+def stop_all(members: Iterable[Member]) -> None:
+    """End members of a cluster at the same time, and wait until nothing of them is left."""
+    everyone = list(members)
+    for member in everyone:
+        member.release()
+    for member in everyone:
+        member.stop()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -16,6 +20,42 @@ _SECONDS_FOR_SAVEPOINT = 300
 
 TERMINAL = frozenset({"FINISHED", "FAILED", "CANCELED", "SUSPENDED"})
 """The states that a job does not leave, on a cluster without high availability."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint or savepoint, as the JobManager remembers it.
+
+    Attributes:
+        id: Counts both, for the whole life of the job.
+        status: `IN_PROGRESS`, `COMPLETED` or `FAILED`.
+        is_savepoint: Whether it was asked for, and is never removed by Flink.
+        path: Its folder, while there is one.
+        bytes: What it added to the storage.
+        failure: Why it failed, or None.
+    """
+
+    id: int
+    status: str
+    is_savepoint: bool
+    path: Path | None
+    bytes: int
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of a job's parallel tasks.
+
+    Attributes:
+        status: Such as `RUNNING`.
+        attempt: How often it was started anew; the first time is 0.
+        task_manager: The resource id of the TaskManager that runs it, or nothing.
+    """
+
+    status: str
+    attempt: int
+    task_manager: str
 
 
 class RestClient:
@@ -39,6 +79,11 @@ class RestClient:
         """Return the configuration that the JobManager works with."""
         entries: Any = self._get("/jobmanager/config")
         return {entry["key"]: entry["value"] for entry in entries}
+
+    def task_managers(self) -> list[dict[str, Any]]:
+        """Return the TaskManagers that have registered, each with `id`, `slotsNumber` and `freeSlots`."""
+        managers: list[dict[str, Any]] = self._get("/taskmanagers")["taskmanagers"]
+        return managers
 
     def jobs(self) -> dict[str, str]:
         """Return the ids of all jobs with their states."""
@@ -67,10 +112,58 @@ class RestClient:
         """Return how many checkpoints of a job were completed since it started."""
         return int(self._get(f"/jobs/{job}/checkpoints")["counts"]["completed"])
 
+    def history(self, job: str) -> list[Checkpoint]:
+        """Return the checkpoints and savepoints of a job since its JobManager started, the oldest first."""
+        entries = [_checkpoint(entry) for entry in self._get(f"/jobs/{job}/checkpoints")["history"]]
+        return sorted(entries, key=lambda checkpoint: checkpoint.id)
+
+    def restored(self, job: str) -> int | None:
+        """Return the id of the checkpoint that a job last went on from, or None."""
+        latest = self._get(f"/jobs/{job}/checkpoints")["latest"]["restored"]
+        return int(latest["id"]) if latest else None
+
+    def trigger_checkpoint(self, job: str) -> None:
+        """Begin a checkpoint now, and do not wait for it."""
+        self._call("POST", f"/jobs/{job}/checkpoints", {})
+
+    def tasks(self, job: str) -> list[Task]:
+        """Return all tasks of a job, each in its current attempt."""
+        vertices = [vertex["id"] for vertex in self.job(job)["vertices"]]
+        subtasks = [subtask for vertex in vertices for subtask in self._get(f"/jobs/{job}/vertices/{vertex}")["subtasks"]]
+        return [Task(subtask["status"], int(subtask["attempt"]), str(subtask.get("taskmanager-id", ""))) for subtask in subtasks]
+
+    def metrics(self, job: str, names: Iterable[str]) -> dict[str, dict[str, float]]:
+        """Return metrics of a job's tasks, added up over the subtasks, by the name that the web UI shows for the task."""
+        query = f"get={','.join(names)}&agg=sum"
+        vertices = {vertex["name"]: vertex["id"] for vertex in self.job(job)["vertices"]}
+        answers: dict[str, Any] = {
+            name: self._get(f"/jobs/{job}/vertices/{vertex}/subtasks/metrics?{query}") for name, vertex in vertices.items()
+        }
+        return {name: {entry["id"]: float(entry["sum"]) for entry in answer} for name, answer in answers.items()}
+
+    def largest_metrics(self, job: str, wanted: re.Pattern[str]) -> dict[str, float]:
+        """Return the metrics of a job's tasks whose names match, each the largest over all subtasks that have it."""
+        found: dict[str, float] = {}
+        for vertex in self.job(job)["vertices"]:
+            path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
+            answer: Any = self._get(path)
+            names = [entry["id"] for entry in answer if wanted.search(entry["id"])]
+            values: Any = self._get(f"{path}?get={','.join(map(quote, names))}&agg=max") if names else []
+            found |= {entry["id"]: float(entry["max"]) for entry in values}
+        return found
+
     def cancel(self, job: str, seconds: float = 60) -> None:
         """Cancel a job, and wait until it has ended."""
         self._call("PATCH", f"/jobs/{job}?mode=cancel")
         until(lambda: self.state(job) in TERMINAL or None, what=f"the job {job} has ended", seconds=seconds)
+
+    def savepoint(self, job: str, folder: Path) -> Path:
+        """Take a savepoint in the canonical format while the job runs on, and return its folder.
+
+        Raises:
+            JobFailed: When it fails.
+        """
+        return self._finished_savepoint(job, f"/jobs/{job}/savepoints", {"target-directory": snapshots.address(folder)})
 
     def stop(self, job: str, folder: Path, *, drain: bool) -> Path:
         """Stop a job with a savepoint, wait until it has finished, and return the savepoint's folder.
@@ -84,19 +177,21 @@ class RestClient:
             JobFailed: When the savepoint fails.
         """
         order = {"targetDirectory": snapshots.address(folder), "drain": drain}
-        trigger = self._call("POST", f"/jobs/{job}/stop", order)["request-id"]
+        savepoint = self._finished_savepoint(job, f"/jobs/{job}/stop", order)
+        until(lambda: self.state(job) in TERMINAL or None, what=f"the job {job} has finished", seconds=_SECONDS_FOR_SAVEPOINT)
+        return savepoint
+
+    def _finished_savepoint(self, job: str, path: str, order: dict[str, Any]) -> Path:
+        trigger = self._call("POST", path, order)["request-id"]
 
         def probe() -> dict[str, Any] | None:
             answer = self._get(f"/jobs/{job}/savepoints/{trigger}")
             return answer["operation"] if answer["status"]["id"] == "COMPLETED" else None
 
-        operation = until(probe, what=f"the job {job} has stopped with a savepoint", seconds=_SECONDS_FOR_SAVEPOINT)
+        operation = until(probe, what=f"a savepoint of the job {job} is complete", seconds=_SECONDS_FOR_SAVEPOINT)
         if "failure-cause" in operation:
             found = failure.read(operation["failure-cause"].get("stack-trace", ""))
-            raise JobFailed(
-                "The job could not be stopped with a savepoint.", root_cause=found.root_cause, python_traceback=found.python_traceback
-            )
-        until(lambda: self.state(job) in TERMINAL or None, what=f"the job {job} has finished", seconds=_SECONDS_FOR_SAVEPOINT)
+            raise JobFailed("The savepoint failed.", root_cause=found.root_cause, python_traceback=found.python_traceback)
         return snapshots.path(operation["location"])
 
     def _get(self, path: str) -> dict[str, Any]:
@@ -111,6 +206,18 @@ class RestClient:
             raise ClusterError("The JobManager refused a request.", found=_reason(answer), where=f"{method} {self.url}{path}")
         result: dict[str, Any] = answer.json() if answer.content else {}
         return result
+
+
+def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
+    path = entry.get("external_path") or ""
+    return Checkpoint(
+        id=int(entry["id"]),
+        status=str(entry["status"]),
+        is_savepoint=bool(entry["is_savepoint"]),
+        path=snapshots.path(path) if path.startswith(("file:", "/")) else None,
+        bytes=int(entry.get("checkpointed_size") or 0),
+        failure=entry.get("failure_message"),
+    )
 
 
 def _reason(answer: requests.Response) -> str:

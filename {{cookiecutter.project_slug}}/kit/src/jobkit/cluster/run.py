@@ -16,11 +16,13 @@ from typing import Protocol
 from .. import configuration
 from ..errors import ClusterError, ConfigurationError, JobkitError
 from ..project import ENVIRONMENT_VARIABLE, Project
-from . import distribution, interruption, jars, java, snapshots
+from . import distribution, interruption, jars, java, progress, snapshots
 from . import sample as samples
 from .broker import Broker
 from .flink import FlinkCluster
-from .processes import Process, stop_all
+from .machine import Machine
+from .place import Member
+from .processes import stop_all
 from .topics import Topics
 from .waiting import until
 from .watch import Watch
@@ -117,9 +119,8 @@ class LocalRun:
         self._broker_classpath = jars.broker_classpath(project, self._fetching)
         self._sample = samples.load(project, {ENVIRONMENT_VARIABLE: "local", SERVERS_VARIABLE: "127.0.0.1:9092"})
         self._broker: Broker | None = None
-        self._cluster = FlinkCluster(
-            self._place.root, root=project.root, library=self._library, java=self._java, configuration=self._configuration()
-        )
+        self._machine = Machine(project.root, library=self._library, java=self._java)
+        self._cluster = FlinkCluster(self._place.root, place=self._machine, configuration=self._configuration())
         self._servers = ""
         self._watch: Watch | None = None
         self._fed = 0
@@ -167,7 +168,7 @@ class LocalRun:
         """Bring up the broker and the cluster, side by side."""
         broker = self._broker = Broker(self._place.root, classpath=self._broker_classpath, java=self._java, held=[lock])
         cluster = self._cluster
-        cluster.held = (lock,)
+        self._machine.held = (lock,)
         cluster.start_job_manager()
         self._servers = broker.wait()
         self._reporter.phase(f"broker ready at {self._servers}")
@@ -221,11 +222,13 @@ class LocalRun:
     def _process(self, topics: Topics, watch: Watch) -> None:
         """Wait until the job has processed, and checkpointed, all that it was fed."""
         done, since = -1, time.monotonic()
+        sample, rest, job = self._sample, self._cluster.rest, str(watch.job)
 
         def probe() -> bool | None:
             nonlocal done, since
             watch.check()
-            before, done = done, topics.committed(self._sample.group_id, self._sample.input_topic)
+            reached = progress.read(rest, job, topics, sample.group_id, [sample.input_topic])
+            before, done = done, self._fed - progress.unread(reached, topics, [sample.input_topic])
             self._reporter.progress("processed", done, self._fed)
             since = time.monotonic() if done > before else since
             return done >= self._fed or (None if time.monotonic() - since < _SECONDS_WITHOUT_PROGRESS else False)
@@ -233,10 +236,17 @@ class LocalRun:
         if not until(probe, what="the job has processed its input", seconds=math.inf, interval=0.3):
             raise ClusterError(
                 f"The job has not got on for {_SECONDS_WITHOUT_PROGRESS} s.",
-                found=f"{done} of {self._fed} records committed by the consumer group {self._sample.group_id}",
+                found=f"{done} of {self._fed} records read",
                 where=str(self._place.logs),
                 remedy="Look for failed checkpoints and for errors in the TaskManagers' logs.",
             )
+        begun = max((checkpoint.id for checkpoint in rest.history(job)), default=0)
+
+        def confirmed() -> bool | None:
+            watch.check()
+            return any(each.id > begun and each.status == "COMPLETED" for each in rest.history(job)) or None
+
+        until(confirmed, what="a checkpoint has confirmed it", seconds=_SECONDS_WITHOUT_PROGRESS, log=self._place.logs)
 
     def _cancel(self) -> Path | None:
         """Cancel the job, and return the newest snapshot that is left to resume from."""
@@ -248,8 +258,8 @@ class LocalRun:
         checkpoint = snapshots.newest(self._place.checkpoints / job) if job else None
         return checkpoint or self._snapshot
 
-    def _processes(self) -> list[Process]:
-        return [*self._cluster.processes, *([self._broker.process] if self._broker else [])]
+    def _processes(self) -> list[Member]:
+        return [*self._cluster.members, *([self._broker.process] if self._broker else [])]
 
     def _fetching(self, name: str, done: int, total: int) -> None:
         self._reporter.progress(f"fetching {name}", done, total)

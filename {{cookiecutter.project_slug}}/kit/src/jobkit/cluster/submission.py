@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from ..errors import JobFailed, JobkitError
+from ..errors import ClusterError, JobFailed, JobkitError
 from . import failure
-from .processes import Process
+from .place import Member
 
 _NOISE = re.compile(
     r"Picked up JAVA_TOOL_OPTIONS|SLF4J|WARNING:|log4j:|ERROR StatusLogger|-{10,}$| The program finished with the following exception:"
 )
 _CLIENT = re.compile(r"^(?:Caused by: )?(?:org\.apache\.flink\.|java\.)[\w.$]+(?:Exception|Error)")
+_JOB_ID = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
 _EXIT_CODE = re.compile(r"Python process exits with code: (\d+)")
 _WRONG_INPUT = 2
 
@@ -25,7 +26,7 @@ class JobRefused(JobkitError):
         self.exit_code = exit_code
 
 
-def require_success(process: Process) -> None:
+def require_success(process: Member) -> None:
     """Check that the client, which has ended, has submitted the job.
 
     Raises:
@@ -43,6 +44,24 @@ def require_success(process: Process) -> None:
     raise JobFailed(
         "The job could not be submitted.", root_cause=found.root_cause, python_traceback=found.python_traceback, where=str(process.log)
     )
+
+
+def job_id(process: Member) -> str | None:
+    """Return the id of the job that the client has submitted, or None while it is still at work.
+
+    Raises:
+        JobRefused: See `require_success`.
+        JobFailed: See there.
+        ClusterError: When the program has submitted nothing.
+    """
+    ended = process.exit_code is not None
+    found = _JOB_ID.search(process.output())
+    if found is not None:
+        return found.group(1)
+    if ended:
+        require_success(process)
+        raise ClusterError("The program has submitted no job.", where=str(process.log), remedy="End it with launch(build).")
+    return None
 
 
 def _said(output: str) -> str:

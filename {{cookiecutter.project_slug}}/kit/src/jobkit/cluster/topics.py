@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError
-
 from ..errors import ClusterError
 from .sample import Record
 from .waiting import until
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its own files in a way that Python has deprecated
+    from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+    from kafka.admin import KafkaAdminClient, NewTopic
+    from kafka.errors import KafkaError
 
 _SECONDS_FOR_TOPICS = 30
 _SECONDS_FOR_TRANSACTIONS = 60
@@ -29,7 +32,11 @@ class Topics:
         self._servers = servers
         self._admin = KafkaAdminClient(bootstrap_servers=servers)
         self._consumer = KafkaConsumer(
-            bootstrap_servers=servers, group_id=None, isolation_level="read_committed", auto_offset_reset="earliest"
+            bootstrap_servers=servers,
+            group_id=None,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
         )
         self._groups: dict[str, Any] = {}
 
@@ -56,12 +63,15 @@ class Topics:
         """Return, for each partition, the offset that the next record gets, of those whose transactions have ended."""
         return self._ends(self._consumer, topic)
 
-    def committed(self, group: str, topic: str) -> int:
-        """Return how many records of a topic a consumer group has committed."""
-        partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
+    def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
+        """Return, for each partition, the offset that a consumer group has committed; 0 where it has none."""
         if group not in self._groups:
             self._groups[group] = KafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
-        return sum(self._groups[group].committed(partition) or 0 for partition in partitions)
+        return {number: self._groups[group].committed(TopicPartition(topic, number)) or 0 for number in self._partitions(topic)}
+
+    def committed(self, group: str, topic: str) -> int:
+        """Return how many records of a topic a consumer group has committed."""
+        return sum(self.committed_offsets(group, topic).values())
 
     def feed(self, topic: str, records: Iterator[Record], partitions: int, progress: Callable[[int], None]) -> int:
         """Send the records that the topic does not hold yet, in order; return how many it holds then.
@@ -82,7 +92,7 @@ class Topics:
         try:
             progress(total)
             for place, record in enumerate(records):
-                partition = (place if record.key is None else zlib.crc32(record.key)) % partitions
+                partition = _partition(place, record, partitions)
                 if skip[partition] > 0:
                     skip[partition] -= 1
                     continue
@@ -97,6 +107,29 @@ class Topics:
         finally:
             producer.close(timeout=5)
         return total
+
+    def produce(self, topic: str, records: Iterable[Record], partitions: int) -> int:
+        """Send records behind those that the topic holds, and return how many they were; all are acknowledged.
+
+        Args:
+            topic: The topic.
+            records: The records; one without a key goes to the partition of its place.
+            partitions: How many partitions the topic has.
+        """
+        producer = KafkaProducer(bootstrap_servers=self._servers, acks="all", enable_idempotence=True, linger_ms=20)
+        try:
+            sent = [
+                producer.send(topic, key=record.key, value=record.value, partition=_partition(place, record, partitions))
+                for place, record in enumerate(records)
+            ]
+            producer.flush()
+        finally:
+            producer.close(timeout=5)
+        return _acknowledged(sent)
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Remove topics."""
+        self._admin.delete_topics(list(names))
 
     def read(self, topic: str) -> list[Record]:
         """Return all records of a topic whose transactions were committed, partition by partition.
@@ -116,7 +149,7 @@ class Topics:
 
     def _settled(self, topic: str) -> dict[int, int]:
         """Wait until no transaction is open in a topic, and return its end offsets."""
-        every = KafkaConsumer(bootstrap_servers=self._servers, group_id=None, isolation_level="read_uncommitted")
+        every = KafkaConsumer(bootstrap_servers=self._servers, group_id=None, enable_auto_commit=False, isolation_level="read_uncommitted")
 
         def probe() -> dict[int, int] | None:
             committed = self.ends(topic)
@@ -139,6 +172,10 @@ class Topics:
     def _ends(self, consumer: Any, topic: str) -> dict[int, int]:
         partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
         return {partition.partition: end for partition, end in consumer.end_offsets(partitions).items()}
+
+
+def _partition(place: int, record: Record, partitions: int) -> int:
+    return (place if record.key is None else zlib.crc32(record.key)) % partitions
 
 
 def _acknowledged(futures: Iterable[Any]) -> int:

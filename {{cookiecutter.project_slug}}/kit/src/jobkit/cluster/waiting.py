@@ -8,9 +8,10 @@ from typing import TypeVar, cast
 
 import tenacity
 
-from ..errors import ClusterError
+from ..errors import ClusterError, JobkitError
 
 T = TypeVar("T")
+__tracebackhide__ = True  # pytest: the place of interest is where it was waited
 
 
 def until(probe: Callable[[], T | None], *, what: str, seconds: float, log: Path | None = None, interval: float = 0.1) -> T:
@@ -26,12 +27,22 @@ def until(probe: Callable[[], T | None], *, what: str, seconds: float, log: Path
     Raises:
         ClusterError: When the deadline has passed.
     """
+
+    def look() -> T | JobkitError | None:
+        try:
+            return probe()
+        except JobkitError as error:
+            return error
+
     waiting = tenacity.Retrying(
         stop=tenacity.stop_after_delay(seconds),
         wait=tenacity.wait_fixed(interval),
         retry=tenacity.retry_if_result(lambda result: result is None),
     )
     try:
-        return cast("T", waiting(probe))
-    except tenacity.RetryError as error:
-        raise ClusterError(f"Waited {seconds:.0f} s in vain: {what}.", where=str(log) if log else None) from error
+        found = waiting(look)
+    except tenacity.RetryError:
+        raise ClusterError(f"Waited {seconds:.0f} s in vain: {what}.", where=str(log) if log else None) from None
+    if isinstance(found, JobkitError):
+        raise found.with_traceback(None)
+    return cast("T", found)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import ClusterError, JobFailed
+from ..errors import JobFailed
 from . import submission
 from .failure import Failure
 from .flink import FlinkCluster
-from .processes import Process
+from .place import Member
 from .rest import TERMINAL
 
 _FAILURES_ALLOWED = 3
@@ -22,7 +22,7 @@ class Watch:
         is_running: Whether all its tasks have run at once.
     """
 
-    def __init__(self, cluster: FlinkCluster, client: Process, processes: Sequence[Process]) -> None:
+    def __init__(self, cluster: FlinkCluster, client: Member, processes: Sequence[Member]) -> None:
         """Watch a submission.
 
         Args:
@@ -45,8 +45,8 @@ class Watch:
         """
         for process in self._processes:
             process.require_running()
-        if self.job is None and self._client.exit_code is not None:
-            self.job = self._submitted()
+        if self.job is None:
+            self.job = submission.job_id(self._client)
         if self.job is not None:
             self._require_alive(self.job)
             self.is_running = self.is_running or self._cluster.rest.is_running(self.job)
@@ -55,12 +55,6 @@ class Watch:
         """Look once, and return the job's id when it has run with all its tasks."""
         self.check()
         return self.job if self.is_running else None
-
-    def _submitted(self) -> str:
-        submission.require_success(self._client)
-        for job in self._cluster.rest.jobs():
-            return job
-        raise ClusterError("The program has submitted no job.", where=str(self._client.log), remedy="End it with launch(build).")
 
     def _require_alive(self, job: str) -> None:
         """Raise when the job has ended, has failed in Python, or fails again and again.

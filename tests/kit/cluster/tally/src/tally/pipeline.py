@@ -19,19 +19,41 @@ from pyflink.datastream.connectors.kafka import (
     KafkaSource,
 )
 from pyflink.datastream.state import ValueState, ValueStateDescriptor
+from pyflink.java_gateway import get_gateway
+
+from .flaws import NUMBERINGS, Repeating
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the broker is, and what shall go wrong: `exception`, `refusal` or `settings`."""
+    """Where the broker and the topics are, and what shall go wrong.
+
+    Attributes:
+        flaw: Keeps the job from starting: `exception`, `refusal`, `settings` or `sink`; or makes it give wrong results, in one
+            of the ways of `flaws`, or by `at-least-once`, `early-commit` or `no-uid`. Without it, the job is right.
+        signal: The file for which `late-duplicate` waits.
+    """
 
     servers: str
     flaw: str
+    signal: str
+    words: str
+    counts: str
+    group_id: str
+    job_name: str
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
         """Read the environment variables."""
-        return cls(environ["KAFKA_BOOTSTRAP_SERVERS"], environ.get("TALLY_FLAW", ""))
+        return cls(
+            servers=environ.get("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"),
+            flaw=environ.get("TALLY_FLAW", ""),
+            signal=environ.get("TALLY_SIGNAL", ""),
+            words=environ.get("WORDS_TOPIC", "words"),
+            counts=environ.get("COUNTS_TOPIC", "counts"),
+            group_id=environ.get("KAFKA_GROUP_ID", "tally"),
+            job_name=environ.get("JOB_NAME", "tally"),
+        )
 
 
 class Number(KeyedProcessFunction):
@@ -57,25 +79,50 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     if settings.flaw in {"refusal", "settings"}:
         sys.stderr.write(f"Not started: {Path(__file__).resolve()}:1 is at fault.\n")
         sys.exit(1 if settings.flaw == "refusal" else 2)
-    schema = SimpleStringSchema("ISO-8859-1")
-    source = (
+    env.set_max_parallelism(128)
+    words = env.from_source(_source(settings), WatermarkStrategy.no_watermarks(), "words").uid("words")
+    keyed = words.key_by(lambda word: word, key_type=Types.STRING())
+    # The operator that `key_by` adds gets the uid that jobkit's launch would give it.
+    keyed._j_data_stream.getTransformation().getInputs().get(0).setUid("number/key-by")
+    numbered = keyed.process(_numbering(settings), Types.STRING())
+    if settings.flaw != "no-uid":
+        numbered.uid("number")
+    numbered.sink_to(_sink(settings)).uid("counts")
+
+
+def _numbering(settings: Settings) -> KeyedProcessFunction:
+    if settings.flaw == "late-duplicate":
+        return Repeating(Path(settings.signal))
+    return NUMBERINGS.get(settings.flaw, Number)()
+
+
+def _source(settings: Settings) -> KafkaSource:
+    builder = (
         KafkaSource.builder()
         .set_bootstrap_servers(settings.servers)
-        .set_topics("words")
-        .set_group_id("tally")
+        .set_topics(settings.words)
+        .set_group_id(settings.group_id)
         .set_starting_offsets(KafkaOffsetsInitializer.committed_offsets(KafkaOffsetResetStrategy.EARLIEST))
-        .set_value_only_deserializer(schema)
-        .build()
+        .set_value_only_deserializer(SimpleStringSchema("ISO-8859-1"))
     )
-    sink = (
+    if settings.flaw == "early-commit":  # on receipt, instead of with a checkpoint
+        builder.set_property("enable.auto.commit", "true").set_property("auto.commit.interval.ms", "100")
+    return builder.build()
+
+
+def _sink(settings: Settings) -> KafkaSink:
+    serializer = KafkaRecordSerializationSchema.builder().set_topic(settings.counts)
+    serializer.set_value_serialization_schema(SimpleStringSchema("ISO-8859-1"))
+    # All of a subtask's records go to one partition, so that those of a word keep their order.
+    partitioners = get_gateway().jvm.org.apache.flink.streaming.connectors.kafka.partitioner
+    serializer._j_builder.setPartitioner(partitioners.FlinkFixedPartitioner())
+    guarantee = DeliveryGuarantee.AT_LEAST_ONCE if settings.flaw == "at-least-once" else DeliveryGuarantee.EXACTLY_ONCE
+    return (
         KafkaSink.builder()
         .set_bootstrap_servers(settings.servers)
-        .set_record_serializer(KafkaRecordSerializationSchema.builder().set_topic("counts").set_value_serialization_schema(schema).build())
-        .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
-        .set_transactional_id_prefix("tally")
+        .set_record_serializer(serializer.build())
+        .set_delivery_guarantee(guarantee)
+        .set_transactional_id_prefix(settings.job_name)
         .set_property("transaction.timeout.ms", "3600000" if settings.flaw == "sink" else "60000")
         .build()
     )
-    words = env.from_source(source, WatermarkStrategy.no_watermarks(), "words").uid("words")
-    numbered = words.key_by(lambda word: word, key_type=Types.STRING()).process(Number(), Types.STRING()).uid("number")
-    numbered.sink_to(sink).uid("counts")

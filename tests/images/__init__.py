@@ -1,0 +1,1 @@
+"""Stand-ins for the official images, for machines that cannot pull any."""
