@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import tempfile
@@ -11,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cluster import distribution, jars, java
+from .cluster import distribution, gateway, jars, java
 from .cluster.jars import Progress
 from .cluster.workplace import Workplace
-from .errors import ConfigurationError
-from .project import LOCAL, Project
+from .errors import ConfigurationError, NoProject
+from .project import LOCAL, Project, find_project
 
 if TYPE_CHECKING:
     from .configuration import Configuration
@@ -39,6 +40,25 @@ class Analysis:
     jobs: list[JobGraph]
     results: list[list[Result]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+
+
+def jvm(project: Project | None = None) -> Any:
+    """Return the gateway to this process's JVM; start it, with a project's jars, when it is not up.
+
+    Args:
+        project: By default the one of the working folder, if there is one.
+
+    Raises:
+        ConfigurationError: As `prepare`.
+    """
+    from pyflink.java_gateway import get_gateway
+
+    if not gateway.is_up():
+        with contextlib.suppress(NoProject):
+            project = project or find_project(Path.cwd())
+        prepare(project)
+        gateway.start()
+    return get_gateway()
 
 
 def prepare(project: Project | None, progress: Progress | None = None) -> None:

@@ -1,0 +1,177 @@
+"""What a checkpoint or savepoint says about itself: its operators, their states, and how they are stored.
+
+It is read from `_metadata`, and from the heads of the files that this names, by Flink's own classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from py4j.protocol import Py4JError, Py4JJavaError
+
+from . import _flink
+
+_PYTHON_STATE = "python-state-"
+"""What PyFlink puts before the name of a state in process mode (in `BeamStateStore`); in thread mode, nothing."""
+
+_HEADED = _flink.INCREMENTAL | {"KeyGroupsStateHandle", "KeyGroupsSavepointStateHandle"}
+"""Handles whose states are named at the head of a file. Those of the changelog backend, for one, have no such head."""
+
+
+@dataclass(frozen=True)
+class KeyedState:
+    """A keyed state, or the timers, of an operator.
+
+    Attributes:
+        stored_as: The name under which Flink stores it. Process mode and thread mode use different ones for one state.
+        kind: `value`, `list`, `map`, … as Flink stores it (PyFlink stores a value as a list of one), or `timers`.
+    """
+
+    stored_as: str
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """The name that the job gave it."""
+        return self.stored_as.removeprefix(_PYTHON_STATE)
+
+
+@dataclass(frozen=True)
+class OperatorState:
+    """What a snapshot holds for one operator; many hold nothing and are there all the same.
+
+    Attributes:
+        id: The operator id, 32 hexadecimal digits.
+        uid: The uid, which snapshots of Flink 2.0 and later name; None in older ones and for operators without.
+        name: The operator's name, likewise.
+        parallelism: The number of subtasks.
+        max_parallelism: The maximum parallelism, which a restored operator must have too.
+        bytes: The size of its state.
+        checkpointed_bytes: How much of that was written anew for this snapshot.
+        keyed_states: Its keyed states and timers, by name.
+        operator_states: The names of its operator states: source positions, broadcast state.
+        has_raw_state: Whether it has raw state, keyed or not, which Flink cannot look into.
+        keyed_handles: The classes of Flink's handles to its keyed state, without package.
+        shared_files: How many files of RocksDB later checkpoints may share: those of an incremental checkpoint.
+        unshared_files: How many data files of RocksDB (`.sst`) belong to this snapshot alone.
+    """
+
+    id: str
+    uid: str | None
+    name: str | None
+    parallelism: int
+    max_parallelism: int
+    bytes: int
+    checkpointed_bytes: int
+    keyed_states: tuple[KeyedState, ...]
+    operator_states: tuple[str, ...]
+    has_raw_state: bool
+    keyed_handles: tuple[str, ...]
+    shared_files: int
+    unshared_files: int
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether its keyed state shares files with other checkpoints.
+
+        The handle's class does not tell: RocksDB uses the same one when incremental checkpoints are off.
+        """
+        return self.shared_files > 0
+
+    @property
+    def label(self) -> str:
+        """What to call it in a sentence."""
+        known = self.uid or self.name
+        return f"“{known}” ({self.id})" if known else self.id
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A checkpoint or a savepoint.
+
+    Attributes:
+        path: Its address, as Flink writes it.
+        checkpoint_id: Its number.
+        is_savepoint: Whether it is a savepoint; None when the metadata, being older than Flink 1.15, does not tell.
+        format: `canonical` or `native` for a savepoint, else None.
+        operators: What it holds, by operator id.
+    """
+
+    path: str
+    checkpoint_id: int
+    is_savepoint: bool | None
+    format: str | None
+    operators: tuple[OperatorState, ...]
+
+
+def read(snapshot: Path | str) -> Snapshot:
+    """Read what a snapshot says about itself.
+
+    Args:
+        snapshot: Its folder, or the address of its folder on any file system that Flink knows.
+
+    Raises:
+        ConfigurationError: When there is none, or it is damaged.
+    """
+    found, pointer = _flink.metadata(snapshot)
+    properties = found.getCheckpointProperties()
+    is_savepoint = None if properties is None else bool(properties.isSavepoint())
+    operators = sorted((operator(j_state) for j_state in found.getOperatorStates().toArray()), key=lambda state: state.id)
+    return Snapshot(
+        path=pointer,
+        checkpoint_id=found.getCheckpointId(),
+        is_savepoint=is_savepoint,
+        format=properties.getCheckpointType().getFormatType().name().lower() if is_savepoint else None,
+        operators=tuple(operators),
+    )
+
+
+def keyed_state(j_info: Any) -> KeyedState:
+    """Return what Flink's `StateMetaInfoSnapshot` says."""
+    options = j_info.getOptionsImmutable()
+    is_queue = j_info.getBackendStateType().name() == "PRIORITY_QUEUE"
+    return KeyedState(j_info.getName(), "timers" if is_queue else str(options.get("KEYED_STATE_TYPE")).lower())
+
+
+def operator(j_state: Any) -> OperatorState:
+    """Return what Flink's own `OperatorState` says."""
+    subtasks = list(j_state.getStates().toArray())
+    handles = _flink.keyed_handles(j_state)
+    kinds = [_flink.simple_name(handle) for handle in handles]
+    headed = (handle for handle, kind in zip(handles, kinds, strict=True) if kind in _HEADED)
+    keyed = {keyed_state(info) for handle in headed for info in _flink.keyed_backend(handle).getStateMetaInfoSnapshots().toArray()}
+    incremental = [handle for handle, kind in zip(handles, kinds, strict=True) if kind in _flink.INCREMENTAL]
+    named = [
+        name
+        for subtask in subtasks
+        for handle in subtask.getManagedOperatorState().toArray()
+        for name in handle.getStateNameToPartitionOffsets()
+    ]
+    raw = [collection for subtask in subtasks for collection in (subtask.getRawKeyedState(), subtask.getRawOperatorState())]
+    return OperatorState(
+        id=j_state.getOperatorID().toHexString(),
+        uid=_told(j_state.getOperatorUid),
+        name=_told(j_state.getOperatorName),
+        parallelism=j_state.getParallelism(),
+        max_parallelism=j_state.getMaxParallelism(),
+        bytes=j_state.getStateSize(),
+        checkpointed_bytes=j_state.getCheckpointedSize(),
+        keyed_states=tuple(sorted(keyed, key=lambda state: state.stored_as)),
+        operator_states=tuple(sorted(set(named))),
+        has_raw_state=any(not collection.isEmpty() for collection in raw),
+        keyed_handles=tuple(sorted(set(kinds))),
+        shared_files=sum(handle.getSharedState().size() for handle in incremental),
+        unshared_files=sum(file.getLocalPath().endswith(".sst") for handle in incremental for file in handle.getPrivateState().toArray()),
+    )
+
+
+def _told(getter: Callable[[], Any]) -> str | None:
+    try:
+        return getter().orElse(None) or None
+    except Py4JJavaError:
+        raise
+    except Py4JError:  # Flink 1.20 has no such method
+        return None
