@@ -25,6 +25,7 @@ class Count(KeyedProcessFunction):
         if value != self.latest:
             self.latest = value
             self.count.update((self.count.value() or 0) + 1)
+            ctx.timer_service().register_event_time_timer(ctx.timestamp() + 1000)
         yield value
 
 

@@ -13,19 +13,33 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from pyflink.common import Time, Types
+from pyflink.common import Configuration, Time, Types
+from pyflink.common.serializer import TypeSerializer
 from pyflink.datastream import MapFunction, RuntimeContext, StreamExecutionEnvironment
 from pyflink.datastream.data_stream import DataStream
 from pyflink.datastream.functions import (
     AggregateFunction,
     BroadcastProcessFunction,
     FlatMapFunction,
+    KeyedBroadcastProcessFunction,
+    KeyedCoProcessFunction,
     KeyedProcessFunction,
     KeySelector,
     ProcessWindowFunction,
 )
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, StateTtlConfig, ValueStateDescriptor
-from pyflink.datastream.window import EventTimeSessionWindows, TumblingProcessingTimeWindows
+from pyflink.datastream.window import (
+    ContinuousEventTimeTrigger,
+    CountTrigger,
+    CountTumblingWindowAssigner,
+    EventTimeSessionWindows,
+    GlobalWindows,
+    PurgingTrigger,
+    Trigger,
+    TriggerResult,
+    TumblingProcessingTimeWindows,
+    WindowAssigner,
+)
 
 PAIR = Types.TUPLE([Types.STRING(), Types.LONG()])
 SEEN: dict[str, int] = {}
@@ -566,3 +580,195 @@ def routed(env: StreamExecutionEnvironment) -> None:
     stream = pairs(env)
     rules = env.from_collection([("a", 1)], PAIR).uid("rules")
     stream.connect(rules.broadcast(RULES)).process(Routing(), PAIR).uid("route").print().uid("out")
+
+
+# Timers
+
+
+def remind(ctx: Any, time: int) -> None:
+    """Register a timer."""
+    ctx.timer_service().register_event_time_timer(time)  # timer-helper
+
+
+class Reminding(Passing):
+    """Registers a timer for each record."""
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        """Register one."""
+        timers = ctx.timer_service()
+        timers.register_processing_time_timer(timers.current_processing_time() + 1000)  # timer
+        yield value
+
+
+class RemindingThroughHelper(Passing):
+    """Registers a timer in a helper."""
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        """Register one."""
+        remind(ctx, value[1])
+        yield value
+
+
+class RemindingAgain(Passing):
+    """Registers timers under another name, when one fires."""
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        """Register the next."""
+        register = ctx.timer_service().register_event_time_timer  # timer-alias
+        register(timestamp + 1)
+        yield from ()
+
+
+class RemindingByName(Passing):
+    """Registers timers in a way that no reader sees."""
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        """Register one."""
+        getattr(ctx.timer_service(), f"register_{value[0]}_time_timer")(value[1])
+        yield value
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        """Yield nothing."""
+        yield from ()
+
+
+class Unpicklable(Passing):
+    """Can be unpickled only where the job runs."""
+
+    def __init__(self) -> None:
+        """Have something to pickle."""
+        self.limit = 1
+
+    def __setstate__(self, state: Any) -> None:
+        """Fail."""
+        raise ModuleNotFoundError("only_there")
+
+
+class Deleting(Passing):
+    """Deletes timers that others may have registered, and asks for the time."""
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        """Delete one."""
+        ctx.timer_service().delete_event_time_timer(ctx.timer_service().current_watermark())
+        yield value
+
+
+class RemindingOfTwo(KeyedCoProcessFunction):
+    """Registers a timer for the second input."""
+
+    def process_element1(self, value: Any, ctx: KeyedCoProcessFunction.Context) -> Iterator[Any]:
+        """Pass one on."""
+        yield value
+
+    def process_element2(self, value: Any, ctx: KeyedCoProcessFunction.Context) -> Iterator[Any]:
+        """Register one."""
+        ctx.timer_service().register_event_time_timer(value[1])  # timer-second
+        yield value
+
+
+def reminded_of_two(env: StreamExecutionEnvironment) -> None:
+    """Build a job with it."""
+    keyed = pairs(env).key_by(lambda value: value[0], Types.STRING())
+    keyed.connect(keyed).process(RemindingOfTwo(), PAIR).uid("count").print().uid("out")
+
+
+class RemindingByRule(KeyedBroadcastProcessFunction):
+    """Registers a timer as a rule says."""
+
+    def process_element(self, value: Any, ctx: KeyedBroadcastProcessFunction.ReadOnlyContext) -> Iterator[Any]:
+        """Register one."""
+        ctx.timer_service().register_event_time_timer(ctx.get_broadcast_state(RULES).get(value[0]))  # timer-rule
+        yield value
+
+    def process_broadcast_element(self, value: Any, ctx: KeyedBroadcastProcessFunction.Context) -> None:
+        """Keep a rule."""
+        ctx.get_broadcast_state(RULES).put(value[0], value[1])
+
+
+def reminded_by_rule(env: StreamExecutionEnvironment) -> None:
+    """Build a job with it."""
+    rules = env.from_collection([("a", 1)], PAIR).uid("rules").broadcast(RULES)
+    keyed = pairs(env).key_by(lambda value: value[0], Types.STRING())
+    keyed.connect(rules).process(RemindingByRule(), PAIR).uid("count").print().uid("out")
+
+
+class Daily(Trigger[Any, Any]):
+    """Fires by a timer of its own."""
+
+    def on_element(self, element: Any, timestamp: int, window: Any, ctx: Trigger.TriggerContext) -> TriggerResult:
+        """Register one."""
+        ctx.register_event_time_timer(timestamp + 86_400_000)  # timer-trigger
+        return TriggerResult.CONTINUE
+
+    def on_processing_time(self, time: int, window: Any, ctx: Trigger.TriggerContext) -> TriggerResult:
+        """Wait."""
+        return TriggerResult.CONTINUE
+
+    def on_event_time(self, time: int, window: Any, ctx: Trigger.TriggerContext) -> TriggerResult:
+        """Fire."""
+        return TriggerResult.FIRE
+
+    def on_merge(self, window: Any, ctx: Trigger.OnMergeContext) -> None:
+        """Keep nothing."""
+
+    def clear(self, window: Any, ctx: Trigger.TriggerContext) -> None:
+        """Keep nothing."""
+
+
+class OwnSerializer(TypeSerializer[Any]):
+    """Serializes windows that may have an end or not."""
+
+    def serialize(self, element: Any, stream: Any) -> None:
+        """Write nothing."""
+
+    def deserialize(self, stream: Any) -> Any:
+        """Read nothing."""
+
+
+class OwnWindows(CountTumblingWindowAssigner):
+    """Assigns windows of a class of its own."""
+
+    def get_window_serializer(self) -> Any:
+        """Return a serializer of its own."""
+        return OwnSerializer()
+
+
+def windowed_by(
+    assigner: WindowAssigner[Any, Any], trigger: Trigger[Any, Any] | None = None
+) -> Callable[[StreamExecutionEnvironment], None]:
+    """Return a job that counts in windows."""
+
+    def build(env: StreamExecutionEnvironment) -> None:
+        windows = pairs(env).key_by(lambda value: value[0], Types.STRING()).window(assigner)
+        windows = windows if trigger is None else windows.trigger(trigger)
+        windows.process(Passed(), PAIR).uid("count").print().uid("out")  # windows
+
+    return build
+
+
+class Passed(ProcessWindowFunction):
+    """Passes on the records of a window."""
+
+    def process(self, key: str, context: ProcessWindowFunction.Context, elements: Any) -> Iterator[Any]:
+        """Pass all."""
+        yield from elements
+
+
+def in_mode(mode: str) -> Callable[[StreamExecutionEnvironment], None]:
+    """Return a job with timers that sets the execution mode in its code."""
+
+    def build(env: StreamExecutionEnvironment) -> None:
+        configuration = Configuration()
+        configuration.set_string("python.execution-mode", mode)
+        env.configure(configuration)
+        processing(Reminding())(env)
+
+    return build
+
+
+GLOBAL_CONTINUOUS = windowed_by(GlobalWindows.create(), PurgingTrigger.of(ContinuousEventTimeTrigger(1000)))
+GLOBAL_DAILY = windowed_by(GlobalWindows.create(), Daily())
+GLOBAL_COUNT = windowed_by(GlobalWindows.create(), PurgingTrigger.of(CountTrigger(2)))
+COUNT = windowed_by(CountTumblingWindowAssigner.of(2))
+SESSIONS = windowed_by(EventTimeSessionWindows.with_gap(Time.seconds(1)))
+OWN_WINDOWS = windowed_by(OwnWindows(2))

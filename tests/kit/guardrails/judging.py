@@ -17,6 +17,7 @@ PRODUCTION = {
     "parallelism.default": "1",
     "pipeline.max-parallelism": "128",
     "pipeline.auto-generate-uids": "false",
+    "python.execution-mode": "thread",
     "state.backend.type": "rocksdb",
     "execution.checkpointing.incremental": "true",
     "execution.checkpointing.interval": "30 s",

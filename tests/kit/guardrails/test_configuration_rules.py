@@ -94,6 +94,7 @@ def test_all_violations_are_reported_at_once() -> None:
         "retained-checkpoints",
         "checkpoint-directory",
         "savepoint-directory",
+        "timers-in-process-mode",
     }
 
 
@@ -132,5 +133,5 @@ def test_a_batch_job_is_not_held_to_rules_about_checkpoints_and_restored_state()
     assert {result.rule for result in results if result.status == "not-applicable"} == {
         *("rocksdb-backend", "incremental-checkpoints", "checkpoint-interval", "exactly-once", "checkpoint-pause", "checkpoint-timeout"),
         *("retained-checkpoints", "checkpoint-directory", "savepoint-directory"),
-        *("rolling-aggregates", "random-state-names", "unknown-states"),
+        *("rolling-aggregates", "random-state-names", "unknown-states", "timers-in-process-mode"),
     }

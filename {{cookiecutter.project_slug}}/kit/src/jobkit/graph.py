@@ -9,12 +9,12 @@ from typing import Any
 from py4j.java_gateway import get_java_class
 from py4j.protocol import Py4JJavaError
 from pyflink.datastream import StreamExecutionEnvironment
-from pyflink.fn_execution.flink_fn_execution_pb2 import UserDefinedDataStreamFunction
 from pyflink.java_gateway import get_gateway
 
 from . import options, transformations, uids
 from .options import Setting
 from .origins import Origins, shown
+from .payloads import UserDefinedDataStreamFunction
 
 _FUNCTION_KINDS = {number: name.lower().replace("_", "-") for name, number in UserDefinedDataStreamFunction.FunctionType.items()}
 
@@ -72,6 +72,7 @@ class Operator:
         states_unknown: Why they could not all be found; None when they could.
         random_states: Those whose name was another one in a second process.
         key_type: The type of the key of a keyed operator, as PyFlink writes it.
+        execution_mode: Where a Python operator runs its functions, `process` or `thread`; None when it has none.
         file: The Python file of the call that made it.
         line: The line of that call.
         api: The PyFlink method of that call.
@@ -99,6 +100,7 @@ class Operator:
     states_unknown: str | None = None
     random_states: tuple[State, ...] = ()
     key_type: str | None = None
+    execution_mode: str | None = None
 
     @property
     def label(self) -> str:
@@ -210,6 +212,7 @@ def _job(env: StreamExecutionEnvironment, j_graph: Any, steps: dict[int, list[ui
                 python=tuple(bytes(info.getPythonFunction().getSerializedPythonFunction()) for info in infos),
                 states=_broadcast(members[0]) if members else (),
                 key_type=transformations.key_type(members[0].j) if kind in transformations.KEYED_KINDS and members else None,
+                execution_mode=_execution_mode(node) if infos else None,
             )
         )
     settings = options.read(env._j_stream_execution_environment.getConfiguration(), j_graph)
@@ -263,6 +266,13 @@ def _function_infos(node: Any) -> Iterator[Any]:
     while len(infos[-1].getInputs()) > 0:
         infos.append(infos[-1].getInputs()[0])
     yield from reversed(infos)
+
+
+def _execution_mode(node: Any) -> str:
+    """Return the mode of a Python operator: it is the operator's class, whatever set `python.execution-mode` when it was made."""
+    package = get_gateway().jvm.org.apache.flink.streaming.api.operators.python.process
+    in_process = get_java_class(package.AbstractExternalPythonFunctionOperator).isInstance(node.getOperatorFactory().getOperator())
+    return "process" if in_process else "thread"
 
 
 def _kind(node: Any, infos: list[Any], sources: set[int], sinks: set[int], *, table: bool) -> str:
