@@ -15,6 +15,8 @@ import pytest
 import tomli
 from cookiecutter.main import cookiecutter
 
+pytest_plugins = ["jobkit.testing.plugin"]
+
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 PYTHONS = ("3.10", "3.11", "3.12")

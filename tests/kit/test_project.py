@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from jobkit.errors import ConfigurationError
-from jobkit.project import Waiver, environment_name, find_project
+from jobkit.project import NamesForTests, Waiver, environment_name, find_project
 
 WHOLE = """\
 [project]
@@ -18,6 +18,11 @@ flink = "2.2.1"
 kafka = "4.1.1"
 jars = ["org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2"]
 sample = "sample.flights:Flights"
+
+[tool.jobkit.testing]
+topics = { flights = "FLIGHTS_TOPIC" }
+group = "KAFKA_GROUP_ID"
+names = ["JOB_NAME"]
 
 [[tool.jobkit.waivers]]
 rule = "checkpoint-timeout"
@@ -42,6 +47,7 @@ def test_a_whole_table(tmp_path: Path) -> None:
     assert project.jars == ("org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2",)
     assert project.sample == "sample.flights:Flights"
     assert project.waivers == (Waiver("checkpoint-timeout", "The platform sets it"), Waiver("missing-uids", "Old", "Map"))
+    assert project.testing == NamesForTests({"flights": "FLIGHTS_TOPIC"}, "KAFKA_GROUP_ID", ("JOB_NAME",), "KAFKA_BOOTSTRAP_SERVERS")
     assert (project.work, project.conf) == (tmp_path / ".jobkit", tmp_path / "conf")
 
 
@@ -66,6 +72,11 @@ MISTAKES = {
     "a jar without version": ("[tool.jobkit]\njars = ['a:b']\n", "jars must be a list", "a:b"),
     "waivers that are texts": ("[tool.jobkit]\nwaivers = ['missing-uids']\n", "A waiver needs a rule and a reason", "missing-uids"),
     "waivers that are a table": ("[tool.jobkit.waivers]\nrule = 'missing-uids'\n", "waivers must be a list", "missing-uids"),
+    "testing that is a text": ("[tool.jobkit]\ntesting = 'all'\n", "must name environment variables", "all"),
+    "testing without a group": ("[tool.jobkit.testing]\ntopics = { a = 'A' }\n", "must name environment variables", "'A'"),
+    "testing with topics in a list": ("[tool.jobkit.testing]\ntopics = ['A']\ngroup = 'G'\n", "must name environment variables", "['A']"),
+    "testing with a number": ("[tool.jobkit.testing]\ntopics = { a = 1 }\ngroup = 'G'\n", "must name environment variables", "1"),
+    "more in testing": ("[tool.jobkit.testing]\ntopics = { a = 'A' }\ngroup = 'G'\nname = 'N'\n", "must name environment variables", "'N'"),
     "no reason": ("[[tool.jobkit.waivers]]\nrule = 'missing-uids'\n", "A waiver needs a rule and a reason", "missing-uids"),
     "a blank reason": ("[[tool.jobkit.waivers]]\nrule = 'missing-uids'\nreason = ' '\n", "A waiver needs a rule and a reason", "reason"),
     "more in a waiver": ("[[tool.jobkit.waivers]]\nrule = 'a'\nreason = 'b'\nuntil = 'c'\n", "A waiver needs a rule and a reason", "until"),

@@ -35,6 +35,23 @@ class Waiver:
 
 
 @dataclass(frozen=True)
+class NamesForTests:
+    """How tests give a job names of its own: `[tool.jobkit.testing]`. All texts are names of environment variables.
+
+    Attributes:
+        topics: The variable that names each topic, by what tests call the topic.
+        group: The variable that names the consumer group, whose offsets show how far the job is.
+        names: Other variables that must have a value of their own in each test, such as the job's name.
+        servers: The variable that says where the broker is.
+    """
+
+    topics: Mapping[str, str]
+    group: str
+    names: tuple[str, ...] = ()
+    servers: str = "KAFKA_BOOTSTRAP_SERVERS"
+
+
+@dataclass(frozen=True)
 class Project:
     """A project's root and its `[tool.jobkit]` table.
 
@@ -46,6 +63,7 @@ class Project:
         jars: Maven coordinates (`group:artifact:version`) of the job's connectors.
         sample: What local runs feed the job, as `module:attribute`, or None.
         waivers: The rules that are switched off, each with its reason.
+        testing: How tests give the job names of its own, or None.
     """
 
     root: Path
@@ -55,6 +73,7 @@ class Project:
     jars: tuple[str, ...] = ()
     sample: str | None = None
     waivers: tuple[Waiver, ...] = ()
+    testing: NamesForTests | None = None
 
     @property
     def work(self) -> Path:
@@ -110,15 +129,16 @@ def _parse(file: Path) -> dict[str, Any]:
 
 
 _TEXTS = ("pipeline", "flink", "kafka", "sample")
+_TABLES = ("jars", "waivers", "testing")
 
 
 def _project(file: Path, table: object) -> Project:
     where = f"{file}, [tool.jobkit]"
     if not isinstance(table, dict):
         raise ConfigurationError("[tool.jobkit] must be a table.", found=repr(table), where=str(file))
-    unknown = sorted(set(table) - {*_TEXTS, "jars", "waivers"})
+    unknown = sorted(set(table) - {*_TEXTS, *_TABLES})
     if unknown:
-        known = ", ".join((*_TEXTS, "jars", "waivers"))
+        known = ", ".join((*_TEXTS, *_TABLES))
         what, remedy = "[tool.jobkit] has an unknown key.", f"The keys are {known}."
         raise ConfigurationError(what, found=", ".join(unknown), where=where, remedy=remedy)
     for key in _TEXTS:
@@ -129,7 +149,29 @@ def _project(file: Path, table: object) -> Project:
         what = "jars must be a list of Maven coordinates, group:artifact:version."
         raise ConfigurationError(what, found=repr(jars), where=where)
     texts = {key: table.get(key) for key in _TEXTS}
-    return Project(root=file.parent, jars=tuple(jars), waivers=_waivers(where, table.get("waivers", [])), **texts)
+    testing = _testing(file, table["testing"]) if "testing" in table else None
+    return Project(root=file.parent, jars=tuple(jars), waivers=_waivers(where, table.get("waivers", [])), testing=testing, **texts)
+
+
+def _testing(file: Path, table: object) -> NamesForTests:
+    fields = dict(table) if isinstance(table, dict) else {}
+    texts = [*_values(fields.get("topics")), fields.get("group"), *_values(fields.get("names", [])), fields.get("servers", "A")]
+    is_shaped = set(fields) <= {"topics", "group", "names", "servers"} and isinstance(fields.get("topics"), dict)
+    if not is_shaped or not all(isinstance(text, str) and text for text in texts):
+        raise ConfigurationError(
+            "[tool.jobkit.testing] must name environment variables.",
+            found=repr(table),
+            where=str(file),
+            remedy='Write topics = { orders = "ORDERS_TOPIC" }, group = "KAFKA_GROUP_ID" and, if the job has more names that must be '
+            'its own, names = ["JOB_NAME"].',
+        )
+    return NamesForTests(**{**fields, "names": tuple(fields.get("names", ()))})
+
+
+def _values(entries: object) -> list[object]:
+    if isinstance(entries, dict):
+        return list(entries.values())
+    return entries if isinstance(entries, list) else [None]
 
 
 def _waivers(where: str, entries: object) -> tuple[Waiver, ...]:

@@ -1,0 +1,5 @@
+"""See `throwing`."""
+
+from .throwing import main
+
+main()

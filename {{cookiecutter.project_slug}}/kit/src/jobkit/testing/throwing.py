@@ -1,0 +1,111 @@
+"""Launch the project's job with an exception planted in one of its functions: `flink run -pym jobkit.testing`.
+
+The function's own code is not touched: the object that the job hands to Flink gets an attribute that hides its method.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pyflink.datastream import DataStream, KeyedStream
+from pyflink.datastream.data_stream import BroadcastConnectedStream, ConnectedStreams
+
+from jobkit import entry
+from jobkit.errors import ConfigurationError
+from jobkit.launch import launch
+from jobkit.project import find_project
+
+MESSAGE = "thrown by a test"
+"""What the planted exception says."""
+
+_METHODS = ("process_element", "process_element1", "process_element2", "process_broadcast_element", "map", "flat_map", "filter", "reduce")
+_TAKE_A_FUNCTION = {
+    DataStream: ("map", "flat_map", "filter", "process"),
+    KeyedStream: ("map", "flat_map", "filter", "process"),
+    ConnectedStreams: ("map", "flat_map", "process"),
+    BroadcastConnectedStream: ("process",),
+}
+
+
+class Thrown(RuntimeError):
+    """The planted exception."""
+
+
+class Trap:
+    """Stands in for a method, and throws at one of its calls, until it was done often enough."""
+
+    def __init__(self, method: Callable[..., Any], on_call: int, times: int | None, marks: str) -> None:
+        self._method, self._on_call, self._times, self._marks = method, on_call, times, marks
+        self._calls = 0
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Throw, or do what the method does."""
+        self._calls += 1
+        if self._calls == self._on_call and not _is_examination() and self._is_due():
+            raise Thrown(f"{MESSAGE}, at call {self._on_call}")
+        return self._method(*arguments)
+
+    def _is_due(self) -> bool:
+        """Mark that it throws; the marks count over all subtasks and restarts, because they are files."""
+        numbers = itertools.count() if self._times is None else range(self._times)
+        return any(_is_new(Path(self._marks) / str(number)) for number in numbers)
+
+
+def _is_examination() -> bool:
+    """Say whether jobkit itself opens the functions, before the job is submitted, to see their states."""
+    return getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", "") == "jobkit._opening"
+
+
+def _is_new(file: Path) -> bool:
+    try:
+        file.open("x").close()
+    except FileExistsError:
+        return False
+    return True
+
+
+def plant(function: Any, on_record: int, times: int | None, marks: str) -> None:
+    """Make a function object throw; 0 means in its `open`."""
+    names = ("open",) if on_record == 0 else tuple(name for name in _METHODS if hasattr(function, name))
+    for name in names:
+        setattr(function, name, Trap(getattr(function, name), max(on_record, 1), times, marks))
+
+
+def main() -> None:
+    """Launch the job."""
+    project = find_project(Path.cwd())
+    build, wanted = entry.find(project), os.environ["JOBKIT_THROW_IN"]
+    times = os.environ["JOBKIT_THROW_TIMES"]
+    found = []
+
+    def with_trap(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def take(stream: Any, function: Any, *arguments: Any, **options: Any) -> Any:
+            if wanted in (type(function).__name__, getattr(function, "__name__", None)):
+                found.append(function)
+                plant(function, int(os.environ["JOBKIT_THROW_ON_RECORD"]), int(times) if times else None, os.environ["JOBKIT_THROW_MARKS"])
+            return method(stream, function, *arguments, **options)
+
+        return take
+
+    for owner, names in _TAKE_A_FUNCTION.items():
+        for name in names:
+            if name in vars(owner):
+                setattr(owner, name, with_trap(vars(owner)[name]))
+
+    @functools.wraps(build)
+    def build_with_trap(env: Any, settings: Any) -> None:
+        build(env, settings)
+        if not found:
+            raise ConfigurationError(
+                f"The job has no function {wanted} that could throw.",
+                remedy="Name a class that is given to process, map, flat_map or filter.",
+            )
+
+    launch(build_with_trap)
