@@ -1,15 +1,21 @@
 # demo   a project with the default answers, set up and run on a real Flink and Kafka     test   everything
 # lint   ruff and mypy over template, kit, hooks and tests                                 clean  what these leave
 # docs   the site, with its reference pages and pictures made anew
+# soak   a TaskManager killed $(COUNT) times, in a project with the default answers
 BIN     := .venv/bin
 PROJECT := build/flight-delays
 KIT     := {{cookiecutter.project_slug}}/kit
 TEMPLATE := $(shell find cookiecutter.json hooks '{{cookiecutter.project_slug}}' -type f -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 
-.PHONY: demo test lint docs clean
+.PHONY: demo soak test lint docs clean
+
+COUNT := 50
 
 demo: $(PROJECT)/Makefile
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(PROJECT) run
+
+soak: $(PROJECT)/Makefile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(PROJECT) soak COUNT=$(COUNT)
 
 # HOME: cookiecutter keeps a copy of the answers there.
 $(PROJECT)/Makefile: .venv/.demo $(TEMPLATE)
@@ -51,7 +57,7 @@ docs: .venv/.dev
 .venv/.dev: .venv/.demo cookiecutter.json $(KIT)/pyproject.toml
 	@set -e; ln -sfn '../$(KIT)' .venv/kit; \
 	flink=$$($(BIN)/python -c "import json; print(json.load(open('cookiecutter.json'))['_flink_versions']['2.2']['pyflink'])"); \
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev --editable './.venv/kit[cli]' "apache-flink==$$flink" 'setuptools<81'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev --editable './.venv/kit[testing]' "apache-flink==$$flink" 'setuptools<81'
 	@touch $@
 
 clean:

@@ -1,111 +1,77 @@
-"""The functions, called as Flink calls them, without Flink running."""
+"""The functions, each alone, as Flink would call it: state and timers without a cluster, and without Java."""
 
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
-from typing import Any
 
-from {{ cookiecutter.package_name }}.functions import LATE, REJECTED, DelaysByHour, Parse
+from jobkit.testing.operators import Operator, Snapshot
+from pyflink.common import Types
+
+from {{ cookiecutter.package_name }}.functions import FLIGHT, LATE, REJECTED, DelaysByHour, Parse
 from {{ cookiecutter.package_name }}.records import HOUR
 
 TEN = 978_688_800_000
 """2001/01/05 10:00."""
 
-
-class Timers:
-    """The timers of one key, and the watermark."""
-
-    def __init__(self, watermark: int) -> None:
-        self.watermark = watermark
-        self.registered: list[int] = []
-
-    def current_watermark(self) -> int:
-        """Return how far event time is."""
-        return self.watermark
-
-    def register_event_time_timer(self, timestamp: int) -> None:
-        """Note a timer."""
-        self.registered.append(timestamp)
+MINUTE = 60_000
 
 
-class State(dict[int, Any]):
-    """A map state of one key."""
-
-    put = dict.__setitem__
-    remove = dict.__delitem__
-
-
-class Value:
-    """A value state of one key."""
-
-    def __init__(self) -> None:
-        self._value: int | None = None
-
-    def value(self) -> int | None:
-        """Return what was written last."""
-        return self._value
-
-    def update(self, value: int) -> None:
-        """Write."""
-        self._value = value
-
-
-def opened(state: State, emitted: Value | None = None) -> DelaysByHour:
-    """Return the function with the states of one key."""
-    function = DelaysByHour()
-    function.open(SimpleNamespace(get_map_state=lambda _: state, get_state=lambda _: emitted or Value()))
-    return function
-
-
-def context(timers: Timers) -> SimpleNamespace:
-    """Return the context of one key."""
-    return SimpleNamespace(timer_service=lambda: timers, get_current_key=lambda: "DTW")
+def delays(snapshot: Snapshot | None = None) -> Operator:
+    """Return the function as an operator, with the types that the pipeline gives it; from a snapshot, or new."""
+    if snapshot is None:
+        return Operator(DelaysByHour(), key=lambda flight: flight[0], key_type=Types.STRING(), output_type=Types.STRING())
+    return Operator.restore(DelaysByHour(), snapshot, key=lambda flight: flight[0], key_type=Types.STRING(), output_type=Types.STRING())
 
 
 def test_parse_yields_flights_and_rejects_the_rest() -> None:
     """A flight goes on with the text that it came as; anything else goes aside, with its reason."""
     text = '{"date":"2001/01/05 10:47","delay":66,"distance":1750,"origin":"DTW","destination":"LAS"}'
-    assert list(Parse().process_element(text, None)) == [("DTW", TEN + 47 * 60_000, 66, text)]
-    [(tag, record)] = Parse().process_element("\xff", None)
-    assert tag is REJECTED
+    operator = Operator(Parse(), output_type=FLIGHT)
+    operator.process(text)
+    operator.process("\xff")
+    assert operator.output == [("DTW", TEN + 47 * MINUTE, 66, text)]
+    [record] = operator.side_output(REJECTED)
     assert json.loads(record) == {"reason": "invalid UTF-8: byte 0", "value": "/w=="}
 
 
 def test_hour_is_emitted_once_it_is_over() -> None:
     """Flights of an hour share a timer at its end; the timer emits the hour and clears the state."""
-    state, timers = State(), Timers(watermark=TEN)
-    function = opened(state)
-    for minute, delay in ((5, 20), (59, -10)):
-        assert list(function.process_element(("DTW", TEN + minute * 60_000, delay, ""), context(timers))) == []
-    assert timers.registered == [TEN + HOUR - 1]
-    [row] = function.on_timer(TEN + HOUR - 1, context(timers))
-    expected = {"origin": "DTW", "hour": "2001/01/05 10:00", "flights": 2, "mean_delay": 5.0, "max_delay": 20, "late_share": 0.5}
-    assert json.loads(row) == expected
-    assert state == {}
+    operator = delays()
+    operator.process(("DTW", TEN + 5 * MINUTE, 20, ""))
+    operator.process(("DTW", TEN + 59 * MINUTE, -10, ""))
+    operator.process(("LAS", TEN + 59 * MINUTE, 0, ""))
+    assert operator.timers(key="DTW") == [TEN + HOUR - 1]
+    operator.advance_watermark(TEN + HOUR - 2)
+    assert operator.output == []
+    operator.advance_watermark(TEN + HOUR - 1)
+    detroit, las_vegas = map(json.loads, operator.output)
+    assert detroit == {"origin": "DTW", "hour": "2001/01/05 10:00", "flights": 2, "mean_delay": 5.0, "max_delay": 20, "late_share": 0.5}
+    assert las_vegas["origin"] == "LAS"
+    assert operator.state("hours", key="DTW") == {}
 
 
 def test_flight_after_its_hour_is_late() -> None:
     """One millisecond before the end of its hour a flight counts; at the end it is late, and leaves no state."""
-    state = State()
-    function = opened(state)
-    flight = ("DTW", TEN + 59 * 60_000, 0, "as it came")
-    end = TEN + HOUR - 1
-    assert list(function.process_element(flight, context(Timers(watermark=end)))) == [(LATE, "as it came")]
-    assert state == {}
-    assert list(function.process_element(flight, context(Timers(watermark=end - 1)))) == []
-    assert list(state) == [TEN]
+    flight = ("DTW", TEN + 59 * MINUTE, 0, "as it came")
+    operator = delays()
+    operator.advance_watermark(TEN + HOUR - 2)
+    operator.process(flight)
+    assert operator.side_output(LATE) == []
+    assert list(operator.state("hours", key="DTW")) == [TEN]
+    operator.advance_watermark(TEN + HOUR - 1)
+    operator.process(flight)
+    assert operator.side_output(LATE) == ["as it came"]
+    assert operator.state("hours", key="DTW") == {}
 
 
 def test_no_hour_is_emitted_twice_after_a_restart() -> None:
     """A restart sets the watermark back; a flight of an hour that was emitted before it is late all the same."""
-    state, emitted = State(), Value()
-    flight = ("DTW", TEN + 5 * 60_000, 20, "as it came")
-    before = opened(state, emitted)
-    assert list(before.process_element(flight, context(Timers(watermark=TEN)))) == []
-    assert len(list(before.on_timer(TEN + HOUR - 1, context(Timers(watermark=TEN + HOUR))))) == 1
-    restarted = opened(state, emitted)
-    assert list(restarted.process_element(flight, context(Timers(watermark=-(2**63))))) == [(LATE, "as it came")]
-    later = ("DTW", TEN + HOUR, 20, "")
-    assert list(restarted.process_element(later, context(Timers(watermark=-(2**63))))) == []
-    assert list(state) == [TEN + HOUR]
+    before = delays()
+    before.process(("DTW", TEN + 5 * MINUTE, 20, ""))
+    before.advance_watermark(TEN + HOUR)
+    assert len(before.output) == 1
+    restarted = delays(before.snapshot())
+    restarted.process(("DTW", TEN + 6 * MINUTE, 20, "as it came"))
+    restarted.process(("DTW", TEN + HOUR, 20, ""))
+    assert restarted.side_output(LATE) == ["as it came"]
+    assert list(restarted.state("hours", key="DTW")) == [TEN + HOUR]

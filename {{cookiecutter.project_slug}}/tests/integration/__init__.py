@@ -1,0 +1,1 @@
+"""The job on a real Flink and a real Kafka, in containers or as processes."""
