@@ -39,7 +39,10 @@ def wait_for(process: Process, text: str) -> str:
 
 def is_gone(pid: int) -> bool | None:
     """Say whether a process has ended, as a probe."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE or None
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE or None
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_output_and_exit_code_are_kept(start: Start) -> None:

@@ -22,7 +22,10 @@ HALF = len(WORDS) // 2
 
 def is_gone(killed: Killed) -> bool:
     """Say whether a process has ended."""
-    return not psutil.pid_exists(killed.pid) or psutil.Process(killed.pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(killed.pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def task_managers(job: Job) -> set[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from .java import Java
 
-_FOREIGN = ("FLINK_", "_FLINK_", "JVM_ARGS", "PYFLINK_", "PYTHONSTARTUP")
-"""Variables that would point Flink's scripts at another installation."""
+_FOREIGN = ("FLINK_", "_FLINK_", "JVM_ARGS", "PYFLINK_", "PYTHONSTARTUP", "PYTHON_LOOPBACK_")
+"""Variables that would point Flink's scripts at another installation, or its workers at another process: PyFlink sets the last
+one where a job has run on the mini cluster, and a TaskManager that inherits it runs its Python there."""
 
 _SHORT_LIVED = "-XX:TieredStopAtLevel=1"
 """Compile quickly, not well: a local run is over in a minute, and a third of its processor time went into optimising. A

@@ -269,9 +269,16 @@ def _kill(member: Member) -> Killed:
     if pid is None:
         raise ClusterError(f"{member.name} is not running.", where=str(member.log))
     member.kill()
-    if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+    if not _is_gone(pid):
         raise ClusterError(f"{member.name} is still there.", found=f"process {pid}")
     return Killed(_id(member), pid)
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _writes(write: Callable[[bytes], int], block: bytes) -> bool:

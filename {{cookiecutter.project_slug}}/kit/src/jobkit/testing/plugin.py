@@ -41,7 +41,7 @@ _FIRST = "jobkit_first_test"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; each has a variable of the same name: JOBKIT_FLINK_BACKEND, JOBKIT_FLINK_IMAGE, …."""
     group = parser.getgroup("flink", "Flink clusters for tests (jobkit)")
-    group.addoption("--flink-backend", choices=_BACKENDS, default=None, help="where clusters run; auto: docker where an engine answers")
+    group.addoption("--flink-backend", choices=_BACKENDS, default=None, help="where clusters run; auto prefers docker")
     for name, text in _IMAGES.items():
         group.addoption(f"--{name}-image", metavar="IMAGE", default=None, help=text)
 
@@ -110,7 +110,7 @@ def flink(request: pytest.FixtureRequest, project: Project) -> Iterator[Session]
     from .backends import ProcessBackend
     from .session import Session
 
-    chosen = _chosen(request.config)
+    chosen = _chosen(request.config, project)
     say = _announcer(request.config)
     say(f"{chosen} backend")
 
@@ -219,12 +219,14 @@ def _project(config: pytest.Config) -> Project:
     return find_project(config.rootpath)
 
 
-def _chosen(config: pytest.Config) -> str:
+def _chosen(config: pytest.Config, project: Project) -> str:
     wanted = _option(config, "--flink-backend") or "auto"
     if wanted not in _BACKENDS:
         raise pytest.UsageError(f"JOBKIT_FLINK_BACKEND is {wanted!r}; it must be one of {', '.join(_BACKENDS)}.")
     if wanted != "auto":
         return wanted
+    if not (_option(config, "--job-image") or (project.root / "Dockerfile").is_file()):
+        return "process"
     from ..cluster.engine import absence
 
     return "process" if absence() else "docker"
