@@ -83,7 +83,7 @@ def test_a_task_manager_is_killed_during_recovery(running: Job, kafka: Kafka, fa
 def test_a_task_manager_misses_its_heartbeats(running: Job, kafka: Kafka, faults: Faults) -> None:
     """The JobManager gives it up; when it goes on, what it still does is not seen."""
     name = faults.pause_task_manager()
-    assert any(f"Heartbeat of TaskManager with id {name}" in text for text in running.logs().values())
+    assert any(f"eartbeat of TaskManager with id {name} timed out" in text for text in running.logs().values())
     running.wait_until_recovered()
     assert_exact(running, kafka)
 

@@ -155,7 +155,7 @@ class Faults:
         victim = self._task_manager()
         victim.pause()
         self._undo.append(lambda: victim.resume() if victim.exit_code is None else None)
-        known = f"Heartbeat of TaskManager with id {_id(victim)}"
+        known = f"eartbeat of TaskManager with id {_id(victim)} timed out"
 
         def missed() -> bool | None:
             return any(known in text for name, text in self._job.logs().items() if "jobmanager" in name) or None

@@ -32,6 +32,8 @@ _CONFIGURATION = {
     "restart-strategy.failure-rate.max-failures-per-interval": "20",
     "restart-strategy.failure-rate.failure-rate-interval": "1 min",
     "restart-strategy.failure-rate.delay": "500 ms",
+    # A job waits for the TaskManager that takes the place of a killed one, instead of failing until it is there.
+    "resourcemanager.standalone.start-up-time": "86400000",
     # A TaskManager that is gone is noticed within seconds instead of a minute.
     "heartbeat.interval": "1000",
     "heartbeat.timeout": "10000",
