@@ -19,12 +19,10 @@ from .waiting import until
 
 _SECONDS_TO_START = 60
 
-_PROPERTIES = {
+PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,JOB:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
-    "controller.quorum.bootstrap.servers": "127.0.0.1:0",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "1",
     "transaction.state.log.replication.factor": "1",
@@ -39,6 +37,13 @@ _PROPERTIES = {
     # A broker that was killed is taken back at once, not when its old session ends after 9 s.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
+}
+"""What every broker of one node is configured with, wherever it runs."""
+
+_OWN_PROPERTIES = {
+    **PROPERTIES,
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,JOB:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "controller.quorum.bootstrap.servers": "127.0.0.1:0",
 }
 
 _FORWARDING = Path(__file__).with_name("forwarding.py")
@@ -170,7 +175,7 @@ class Broker:
     def _write(self) -> None:
         advertised = {name: self._job_port if name == "JOB" else port for name, port in self._ports.items() if name != "CONTROLLER"}
         properties = {
-            **_PROPERTIES,
+            **_OWN_PROPERTIES,
             "listeners": _addresses(self._ports),
             "advertised.listeners": _addresses(advertised),
             "log.dirs": str(self.data),

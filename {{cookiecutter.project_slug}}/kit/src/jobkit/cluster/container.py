@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -13,6 +12,7 @@ from docker.errors import NotFound
 from ..errors import ClusterError
 from .container_specification import Specification, prepare, without_ryuk
 from .engine import EngineErrors
+from .printing import Printing
 from .waiting import until
 
 _GRACE_SECONDS = 10.0
@@ -22,7 +22,7 @@ _LISTENING = "0A"
 """TCP_LISTEN, as the kernel writes it."""
 
 
-class Container:
+class Container(Printing):
     """A container that was started; a `Member` of a cluster.
 
     Attributes:
@@ -78,21 +78,6 @@ class Container:
         """The command's process id on this machine, or None when it has ended."""
         state = self._state() if self._exit_code is None else None
         return int(state["Pid"]) or None if state else None
-
-    def output(self) -> str:
-        """Return all that it has printed since it was started, or started again."""
-        with self.log.open("rb") as file:
-            file.seek(self._start_of_output)
-            return file.read().decode("utf-8", errors="replace")
-
-    def last_lines(self, count: int = 5) -> str:
-        """Return the end of its output."""
-        return "\n".join(deque(self.output().splitlines(), maxlen=count))
-
-    def require_running(self) -> None:
-        """Raise a ClusterError, with the end of its output, when it has ended."""
-        if self.exit_code is not None:
-            raise ClusterError(f"{self.name} has stopped, with exit code {self.exit_code}.", found=self.last_lines(), where=str(self.log))
 
     def port(self, port: int) -> int:
         """Return the port of 127.0.0.1 that leads to one of its ports."""

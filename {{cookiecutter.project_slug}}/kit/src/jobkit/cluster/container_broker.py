@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -10,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ClusterError
+from .broker import PROPERTIES
 from .container import Container
 from .container_place import java_environment
 from .container_session import ContainerSession
 from .container_specification import Specification
 from .engine import EngineErrors
+from .machine import free_port
 from .waiting import until
 
 _SECONDS_TO_START = 60
@@ -24,25 +25,10 @@ _CONFIG = "/opt/kafka/config"
 _COMMAND = "/etc/kafka/docker/run"
 
 _PROPERTIES = {
-    "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.listener.names": "CONTROLLER",
+    **PROPERTIES,
     "controller.quorum.voters": "1@127.0.0.1:9093",
     "inter.broker.listener.name": "SELF",
     "listener.security.protocol.map": "HOST:PLAINTEXT,JOB:PLAINTEXT,SELF:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    # As in broker.Broker.
-    "offsets.topic.replication.factor": "1",
-    "offsets.topic.num.partitions": "1",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    "transaction.state.log.num.partitions": "4",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
-    "auto.create.topics.enable": "false",
-    "log.retention.ms": "-1",
-    "offsets.retention.minutes": "525600",
-    "broker.session.timeout.ms": "2000",
-    "broker.heartbeat.interval.ms": "500",
 }
 
 
@@ -121,7 +107,7 @@ class ContainerBroker:
         """Start the container at a port that is free; try again when somebody else takes it first."""
         problem: ClusterError | None = None
         for _ in range(_ATTEMPTS):
-            port = _free_port()
+            port = free_port()
             try:
                 return self._session.start("the Kafka broker", self._specification(image, cluster, port)), f"127.0.0.1:{port}"
             except ClusterError as error:
@@ -165,9 +151,3 @@ class ContainerBroker:
             action(self._session.engine.client.networks.get(self._session.job_network.id))
         except EngineErrors as error:
             raise ClusterError("The network of the Kafka broker cannot be changed.", found=str(error)) from error
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -71,9 +71,7 @@ class Machine:
     def port(self, usual: int) -> int:
         """Return a port that is free now, which the kernel has picked."""
         del usual
-        with socket.socket() as probe:
-            probe.bind((_HOST, 0))
-            return int(probe.getsockname()[1])
+        return free_port()
 
     def address(self, member: Member, port: int) -> str | None:
         """Return where a process listens on a port, once it does."""
@@ -85,3 +83,10 @@ class Machine:
         """Return the address of a port."""
         del member
         return f"http://{_HOST}:{port}"
+
+
+def free_port() -> int:
+    """Return a port of this machine that is free now; another process may take it first."""
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,12 +13,13 @@ import psutil
 
 from ..errors import ClusterError
 from .place import Member
+from .printing import Printing
 
 _WATCHDOG = Path(__file__).with_name("watchdog.py")
 _GRACE_SECONDS = 10.0
 
 
-class Process:
+class Process(Printing):
     """A command that runs in a session of its own, under a watchdog that ends it when this process is gone.
 
     A signal that the terminal sends (Ctrl-C) does not reach it.
@@ -82,21 +82,6 @@ class Process:
         except psutil.NoSuchProcess:
             return None
         return children[0].pid if children else None
-
-    def output(self) -> str:
-        """Return all that it has printed so far."""
-        with self.log.open("rb") as file:
-            file.seek(self._start_of_output)
-            return file.read().decode("utf-8", errors="replace")
-
-    def last_lines(self, count: int = 5) -> str:
-        """Return the end of its output."""
-        return "\n".join(deque(self.output().splitlines(), maxlen=count))
-
-    def require_running(self) -> None:
-        """Raise a ClusterError, with the end of its output, when it has ended."""
-        if self.exit_code is not None:
-            raise ClusterError(f"{self.name} has stopped, with exit code {self.exit_code}.", found=self.last_lines(), where=str(self.log))
 
     def kill(self) -> None:
         """End the command as a crash would: SIGKILL, with no chance to clean up. Return when it is gone."""

@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -73,7 +72,6 @@ class Session:
         self._shared: FlinkCluster | None = None
         self._broker: KafkaBroker | None = None
         self._count = 0
-        self.seconds_to_start = 0.0
 
     @property
     def broker(self) -> KafkaBroker:
@@ -87,14 +85,12 @@ class Session:
     def cluster(self) -> FlinkCluster:
         """The shared cluster, with all of its TaskManagers."""
         if self._shared is None:
-            begun = time.monotonic()
             if self._broker is None:  # they come up side by side
                 self._broker = self._backend.broker(self.folder / "broker")
             self._shared = self._prepare({})
             self._shared.start_job_manager()
             self._broker.wait()
             self._shared.wait_for_job_manager()
-            self.seconds_to_start = time.monotonic() - begun
         self._complete(self._shared)
         return self._shared
 
