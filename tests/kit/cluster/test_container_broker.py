@@ -12,6 +12,7 @@ from jobkit.cluster import container_broker
 from jobkit.cluster.container_broker import ContainerBroker
 from jobkit.cluster.container_place import ContainerPlace
 from jobkit.cluster.container_session import ContainerSession
+from jobkit.cluster.machine import free_port
 from jobkit.cluster.sample import Record
 from jobkit.cluster.topics import Topics
 from jobkit.cluster.waiting import until
@@ -110,12 +111,11 @@ def test_only_the_job_is_cut_off(broker: ContainerBroker, place: ContainerPlace,
 
 def test_a_port_that_is_taken_meanwhile(session: ContainerSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one is tried."""
-    free = container_broker.free_port
     with socket.socket() as somebody:
         somebody.bind(("127.0.0.1", 0))
         somebody.listen()
         ports = [somebody.getsockname()[1]]
-        monkeypatch.setattr(container_broker, "free_port", lambda: ports.pop() if ports else free())
+        monkeypatch.setattr(container_broker, "free_port", lambda: ports.pop() if ports else free_port())
         broker = ContainerBroker(tmp_path, image=KAFKA, session=session)
         assert not ports
     assert broker.wait() == broker.servers
