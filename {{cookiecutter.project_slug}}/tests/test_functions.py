@@ -1,14 +1,14 @@
-"""The functions, each alone, as Flink would call it: state and timers without a cluster, and without Java."""
+"""The function alone, as the job would run it: state and timers without a cluster, and without Java."""
 
 from __future__ import annotations
 
 import json
 
-from jobkit.testing.operators import Operator, Snapshot
-from pyflink.common import Types
+from jobkit.testing.keyed import KeyedOperator
+from jobkit.testing.operators import Snapshot
 
-from {{ cookiecutter.package_name }}.functions import FLIGHT, LATE, REJECTED, DelaysByHour, Parse
-from {{ cookiecutter.package_name }}.records import HOUR
+from {{ cookiecutter.package_name }}.functions import LATE, DelaysByHour, Hours
+from {{ cookiecutter.package_name }}.records import HOUR, Flight
 
 TEN = 978_688_800_000
 """2001/01/05 10:00."""
@@ -16,62 +16,59 @@ TEN = 978_688_800_000
 MINUTE = 60_000
 
 
-def delays(snapshot: Snapshot | None = None) -> Operator:
-    """Return the function as an operator, with the types that the pipeline gives it; from a snapshot, or new."""
-    if snapshot is None:
-        return Operator(DelaysByHour(), key=lambda flight: flight[0], key_type=Types.STRING(), output_type=Types.STRING())
-    return Operator.restore(DelaysByHour(), snapshot, key=lambda flight: flight[0], key_type=Types.STRING(), output_type=Types.STRING())
+def operator(snapshot: Snapshot | None = None) -> KeyedOperator[Flight, Hours]:
+    """Return the function as an operator; from a snapshot, or new."""
+    return KeyedOperator(DelaysByHour(), Flight, snapshot=snapshot)
 
 
-def test_parse_yields_flights_and_rejects_the_rest() -> None:
-    """A flight goes on with the text that it came as; anything else goes aside, with its reason."""
-    text = '{"date":"2001/01/05 10:47","delay":66,"distance":1750,"origin":"DTW","destination":"LAS"}'
-    operator = Operator(Parse(), output_type=FLIGHT)
-    operator.process(text)
-    operator.process("\xff")
-    assert operator.output == [("DTW", TEN + 47 * MINUTE, 66, text)]
-    [record] = operator.side_output(REJECTED)
-    assert json.loads(record) == {"reason": "invalid UTF-8: byte 0", "value": "/w=="}
+def flight(time: int, delay: int = 0, origin: str = "DTW") -> Flight:
+    """Return a flight."""
+    return Flight(origin, time, delay, b"as it came")
 
 
 def test_hour_is_emitted_once_it_is_over() -> None:
-    """Flights of an hour share a timer at its end; the timer emits the hour and clears the state."""
-    operator = delays()
-    operator.process(("DTW", TEN + 5 * MINUTE, 20, ""))
-    operator.process(("DTW", TEN + 59 * MINUTE, -10, ""))
-    operator.process(("LAS", TEN + 59 * MINUTE, 0, ""))
-    assert operator.timers(key="DTW") == [TEN + HOUR - 1]
-    operator.advance_watermark(TEN + HOUR - 2)
-    assert operator.output == []
-    operator.advance_watermark(TEN + HOUR - 1)
-    detroit, las_vegas = map(json.loads, operator.output)
+    """Flights of an hour share a timer at its end; the timer emits the hour and forgets it."""
+    delays = operator()
+    delays.process("DTW", flight(TEN + 5 * MINUTE, 20), flight(TEN + 59 * MINUTE, -10))
+    delays.process("LAS", flight(TEN + 59 * MINUTE, 0, "LAS"))
+    assert delays.timers("DTW") == [TEN + HOUR - 1]
+    delays.advance_watermark(TEN + HOUR - 2)
+    assert delays.output == []
+    delays.advance_watermark(TEN + HOUR - 1)
+    detroit, las_vegas = map(json.loads, delays.output)
     assert detroit == {"origin": "DTW", "hour": "2001/01/05 10:00", "flights": 2, "mean_delay": 5.0, "max_delay": 20, "late_share": 0.5}
     assert las_vegas["origin"] == "LAS"
-    assert operator.state("hours", key="DTW") == {}
+    assert delays.state("DTW") == Hours(delays={}, emitted=TEN)
+
+
+def test_flights_of_an_hour_come_in_several_batches() -> None:
+    """What was counted before is in the state."""
+    delays = operator()
+    delays.process("DTW", flight(TEN, 20))
+    delays.process("DTW", flight(TEN, 10), flight(TEN + HOUR, 7))
+    assert delays.state("DTW") == Hours(delays={TEN: (2, 30, 20, 1), TEN + HOUR: (1, 7, 7, 0)})
+    assert delays.timers("DTW") == [TEN + HOUR - 1, TEN + 2 * HOUR - 1]
 
 
 def test_flight_after_its_hour_is_late() -> None:
     """One millisecond before the end of its hour a flight counts; at the end it is late, and leaves no state."""
-    flight = ("DTW", TEN + 59 * MINUTE, 0, "as it came")
-    operator = delays()
-    operator.advance_watermark(TEN + HOUR - 2)
-    operator.process(flight)
-    assert operator.side_output(LATE) == []
-    assert list(operator.state("hours", key="DTW")) == [TEN]
-    operator.advance_watermark(TEN + HOUR - 1)
-    operator.process(flight)
-    assert operator.side_output(LATE) == ["as it came"]
-    assert operator.state("hours", key="DTW") == {}
+    delays = operator()
+    delays.advance_watermark(TEN + HOUR - 2)
+    delays.process("DTW", flight(TEN + 59 * MINUTE))
+    assert delays.side_output(LATE) == []
+    delays.advance_watermark(TEN + HOUR - 1)
+    delays.process("DTW", flight(TEN + 59 * MINUTE))
+    assert delays.side_output(LATE) == [b"as it came"]
+    assert delays.state("DTW") == Hours(delays={}, emitted=TEN)
 
 
 def test_no_hour_is_emitted_twice_after_a_restart() -> None:
     """A restart sets the watermark back; a flight of an hour that was emitted before it is late all the same."""
-    before = delays()
-    before.process(("DTW", TEN + 5 * MINUTE, 20, ""))
+    before = operator()
+    before.process("DTW", flight(TEN + 5 * MINUTE, 20))
     before.advance_watermark(TEN + HOUR)
     assert len(before.output) == 1
-    restarted = delays(before.snapshot())
-    restarted.process(("DTW", TEN + 6 * MINUTE, 20, "as it came"))
-    restarted.process(("DTW", TEN + HOUR, 20, ""))
-    assert restarted.side_output(LATE) == ["as it came"]
-    assert list(restarted.state("hours", key="DTW")) == [TEN + HOUR]
+    restarted = operator(before.snapshot())
+    restarted.process("DTW", flight(TEN + 6 * MINUTE), flight(TEN + HOUR))
+    assert restarted.side_output(LATE) == [b"as it came"]
+    assert restarted.state("DTW") == Hours(delays={TEN + HOUR: (1, 0, 0, 0)}, emitted=TEN)

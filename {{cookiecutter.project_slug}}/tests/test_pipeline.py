@@ -9,6 +9,8 @@ from jobkit.project import find_project
 from jobkit.testing.pipeline import Pipeline
 
 PIPELINE = Pipeline(find_project(Path(__file__)))
+ONE_BY_ONE = {"BATCH_MILLISECONDS": "0"}
+"""No batches: the watermark passes an hour as soon as a flight shows that it is over, not after the batch."""
 
 
 def flight(time: str, delay: int, origin: str = "DTW") -> str:
@@ -33,7 +35,7 @@ def test_flights_are_counted_by_airport_and_hour() -> None:
 def test_nothing_is_dropped() -> None:
     """A flight that comes after its hour, and a record that is no flight, come out as they came in."""
     late = flight("10:30", 0)
-    outputs = PIPELINE.run({"flights": [flight("10:05", 20), b"\xff", flight("12:00", 0), late]})
+    outputs = PIPELINE.run({"flights": [flight("10:05", 20), b"\xff", flight("12:00", 0), late]}, environment=ONE_BY_ONE)
     assert outputs["flights-late"] == [late.encode()]
     assert [json.loads(record)["value"] for record in outputs["flights-rejected"]] == ["/w=="]
 
@@ -42,6 +44,7 @@ def test_bounds_come_from_the_environment() -> None:
     """With two hours of patience the same flight is not late."""
     late = flight("10:30", 0)
     flights = [flight("10:05", 20), flight("12:00", 0), late]
-    outputs = PIPELINE.run({"departures": flights}, environment={"FLIGHTS_TOPIC": "departures", "OUT_OF_ORDERNESS_SECONDS": "7200"})
+    environment = {**ONE_BY_ONE, "FLIGHTS_TOPIC": "departures", "OUT_OF_ORDERNESS_SECONDS": "7200"}
+    outputs = PIPELINE.run({"departures": flights}, environment=environment)
     assert outputs["flights-late"] == []
     assert [json.loads(row)["flights"] for row in outputs["delay-stats"]] == [2, 1]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pyflink.common import Duration, Types, WatermarkStrategy
+from operator import attrgetter
+
+from jobkit import batches
+from jobkit.batches import BYTES_AS_TEXT, Batching
+from pyflink.common import Duration, WatermarkStrategy
 from pyflink.common.serialization import SimpleStringSchema
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.connectors import DeliveryGuarantee
@@ -13,7 +17,8 @@ from pyflink.datastream.connectors.kafka import (
     KafkaSource,
 )
 
-from .functions import BYTES_AS_TEXT, FLIGHT, LATE, REJECTED, DelaysByHour, Departure, Parse
+from .functions import LATE, DelaysByHour
+from .records import Flight, Malformed, parse, rejected
 from .settings import Settings
 
 MAX_PARALLELISM = 128
@@ -30,17 +35,23 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     env.set_max_parallelism(MAX_PARALLELISM)
     values = env.from_source(_source(settings), WatermarkStrategy.no_watermarks(), "flights").uid("flights")
 
-    parsed = values.process(Parse(), FLIGHT).name("parse").uid("parse")
-    flights = parsed.assign_timestamps_and_watermarks(_watermarks(settings)).name("event-time").uid("event-time")
-    delays = flights.key_by(lambda flight: flight[0], Types.STRING()).process(DelaysByHour(), Types.STRING())
-    delays.name("delays-by-hour").uid("delays-by-hour")
-
-    late = delays.get_side_output(LATE).name("late-flights").uid("late-flights")
-    rejected = parsed.get_side_output(REJECTED).name("rejected-records").uid("rejected-records")
+    flights, no_flights = batches.read(
+        values,
+        parse,
+        record=Flight,
+        key=attrgetter("origin"),
+        event_time=attrgetter("departure"),
+        watermarks=_watermarks(settings),
+        malformed=Malformed,
+        rejected=rejected,
+        batching=Batching(within=settings.batch_time),
+        uid="parse",
+    )
+    delays = flights.process(DelaysByHour(), uid="delays-by-hour")
 
     delays.sink_to(_sink(settings, settings.stats_topic)).name("delay-stats-to-kafka").uid("delay-stats-to-kafka")
-    late.sink_to(_sink(settings, settings.late_topic)).name("late-to-kafka").uid("late-to-kafka")
-    rejected.sink_to(_sink(settings, settings.rejected_topic)).name("rejected-to-kafka").uid("rejected-to-kafka")
+    delays.get_side_output(LATE).sink_to(_sink(settings, settings.late_topic)).name("late-to-kafka").uid("late-to-kafka")
+    no_flights.sink_to(_sink(settings, settings.rejected_topic)).name("rejected-to-kafka").uid("rejected-to-kafka")
 
 
 def _source(settings: Settings) -> KafkaSource:
@@ -59,11 +70,8 @@ def _source(settings: Settings) -> KafkaSource:
 
 def _watermarks(settings: Settings) -> WatermarkStrategy:
     """Wait for flights out of order, but not for partitions that have none."""
-    return (
-        WatermarkStrategy.for_bounded_out_of_orderness(Duration.of_seconds(settings.out_of_orderness))
-        .with_idleness(Duration.of_seconds(settings.idleness))
-        .with_timestamp_assigner(Departure())
-    )
+    bounded = WatermarkStrategy.for_bounded_out_of_orderness(Duration.of_seconds(settings.out_of_orderness))
+    return bounded.with_idleness(Duration.of_seconds(settings.idleness))
 
 
 def _sink(settings: Settings, topic: str) -> KafkaSink:

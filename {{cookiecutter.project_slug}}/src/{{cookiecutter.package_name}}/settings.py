@@ -30,6 +30,8 @@ class Settings:
         rejected_topic: Where records go that are no flights.
         out_of_orderness: How much later than a later one a flight may come and still count, in seconds of event time.
         idleness: After how many seconds without a flight a partition is no longer waited for.
+        batch_time: How long a flight waits for others to be processed with, in milliseconds: longer is more throughput,
+            and more latency. 0 processes each alone.
         transaction_timeout: After how many seconds Kafka gives up a transaction that nobody commits. It must be more
             than the time between checkpoints and the longest outage together: what it gives up is lost.
     """
@@ -43,6 +45,7 @@ class Settings:
     rejected_topic: str = "flights-rejected"
     out_of_orderness: int = 10 * 60
     idleness: int = 30
+    batch_time: int = 100
     transaction_timeout: int = LONGEST_TRANSACTION
 
     @classmethod
@@ -60,9 +63,10 @@ class Settings:
             stats_topic=_name(environ, "STATS_TOPIC", cls.stats_topic),
             late_topic=_name(environ, "LATE_TOPIC", cls.late_topic),
             rejected_topic=_name(environ, "REJECTED_TOPIC", cls.rejected_topic),
-            out_of_orderness=_seconds(environ, "OUT_OF_ORDERNESS_SECONDS", cls.out_of_orderness, 0, 7 * 24 * 3600),
-            idleness=_seconds(environ, "IDLENESS_SECONDS", cls.idleness, 1, 24 * 3600),
-            transaction_timeout=_seconds(environ, "TRANSACTION_TIMEOUT_SECONDS", cls.transaction_timeout, 60, LONGEST_TRANSACTION),
+            out_of_orderness=_number(environ, "OUT_OF_ORDERNESS_SECONDS", cls.out_of_orderness, 0, 7 * 24 * 3600),
+            idleness=_number(environ, "IDLENESS_SECONDS", cls.idleness, 1, 24 * 3600),
+            batch_time=_number(environ, "BATCH_MILLISECONDS", cls.batch_time, 0, 60_000),
+            transaction_timeout=_number(environ, "TRANSACTION_TIMEOUT_SECONDS", cls.transaction_timeout, 60, LONGEST_TRANSACTION),
         )
         topics = (settings.flights_topic, settings.stats_topic, settings.late_topic, settings.rejected_topic)
         if len(set(topics)) < len(topics):
@@ -87,11 +91,11 @@ def _name(environ: Mapping[str, str], variable: str, default: str) -> str:
     return text
 
 
-def _seconds(environ: Mapping[str, str], variable: str, default: int, least: int, most: int) -> int:
+def _number(environ: Mapping[str, str], variable: str, default: int, least: int, most: int) -> int:
     text = environ.get(variable, str(default))
     if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most and len(text) <= len(str(most))):
         raise ConfigurationError(
-            f"{variable} is not a number of seconds that the job can use.",
+            f"{variable} is not a number that the job can use.",
             found=repr(text),
             where=f"environment variable {variable}",
             remedy=f"Write a whole number from {least} to {most}.",

@@ -74,7 +74,8 @@ def entries(user: Any) -> Iterator[Body]:
 
 
 def _is_flinks(kind: type) -> bool:
-    return kind.__module__.startswith("pyflink.") and not kind.__module__.startswith("pyflink.examples")
+    """Say whether a class is PyFlink's, or this kit's on top of it."""
+    return kind.__module__.startswith(("pyflink.", "jobkit.")) and not kind.__module__.startswith("pyflink.examples")
 
 
 def operators_functions(operator: Operator) -> Iterator[tuple[Any, Any]]:

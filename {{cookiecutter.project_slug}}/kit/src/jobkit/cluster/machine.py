@@ -15,6 +15,7 @@ from .place import Member
 from .processes import Process
 
 _HOST = "127.0.0.1"
+_KIT = str(Path(__file__).parents[2])
 
 
 class Machine:
@@ -59,8 +60,8 @@ class Machine:
             **jvm.environment(self._java, temporary),
             "FLINK_LIB_DIR": os.path.relpath(self._library, self._root),  # Flink's scripts break at a space in this one
             # The job is imported from where it was written, so that messages name the user's files; thread mode looks for
-            # pemja in the other folder.
-            "PYTHONPATH": os.pathsep.join([str(self._root / "src"), sysconfig.get_path("purelib")]),
+            # pemja in the second folder, and for this kit there or, where it is installed as editable, in the third.
+            "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(self._root / "src"), sysconfig.get_path("purelib"), _KIT])),
         }
 
     def start(self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str], ports: Iterable[int] = ()) -> Process:

@@ -1,10 +1,10 @@
 """A PyFlink function alone, as Flink's operator would run it: state, timers and side outputs, and no JVM.
 
-    operator = Operator(DelaysByHour(), key=lambda flight: flight[0], key_type=Types.STRING())
-    operator.process(("DTW", 978_688_800_000, 66, "…"))
+    operator = Operator(Tally(), key=lambda sale: sale[0], key_type=Types.STRING())
+    operator.process(("milk", 3))
     operator.advance_watermark(978_692_400_000)
     assert operator.output == [...]
-    assert operator.state("hours", key="DTW") == {}
+    assert operator.state("sold", key="milk") == 3
 
 It follows `org.apache.flink.streaming.util.KeyedOneInputStreamOperatorTestHarness`, and where the execution modes of
 PyFlink differ, process mode. Time stands still until the test moves it.

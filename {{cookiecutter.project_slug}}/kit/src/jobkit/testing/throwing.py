@@ -16,7 +16,8 @@ from typing import Any
 from pyflink.datastream import DataStream, KeyedStream
 from pyflink.datastream.data_stream import BroadcastConnectedStream, ConnectedStreams
 
-from jobkit import entry
+from jobkit import batches, entry
+from jobkit.batches import KeyedBatches, KeyedFunction, RecordFunction
 from jobkit.errors import ConfigurationError
 from jobkit.launch import launch
 from jobkit.project import find_project
@@ -30,6 +31,7 @@ _TAKE_A_FUNCTION = {
     KeyedStream: ("map", "flat_map", "filter", "process"),
     ConnectedStreams: ("map", "flat_map", "process"),
     BroadcastConnectedStream: ("process",),
+    KeyedBatches: ("process",),
 }
 
 
@@ -38,7 +40,7 @@ class Thrown(RuntimeError):
 
 
 class Trap:
-    """Stands in for a method, and throws at one of its calls, until it was done often enough."""
+    """Stands in for a method or function, and throws at one of its calls, until it was done often enough."""
 
     def __init__(self, method: Callable[..., Any], on_call: int, times: int | None, marks: str) -> None:
         self._method, self._on_call, self._times, self._marks = method, on_call, times, marks
@@ -46,10 +48,13 @@ class Trap:
 
     def __call__(self, *arguments: Any) -> Any:
         """Throw, or do what the method does."""
-        self._calls += 1
-        if self._calls == self._on_call and not _is_examination() and self._is_due():
+        before, self._calls = self._calls, self._calls + self._records(*arguments)
+        if before < self._on_call <= self._calls and not _is_examination() and self._is_due():
             raise Thrown(f"{MESSAGE}, at call {self._on_call}")
         return self._method(*arguments)
+
+    def _records(self, *arguments: Any) -> int:  # noqa: ARG002  (a call is a record)
+        return 1
 
     def _is_due(self) -> bool:
         """Mark that it throws; the marks count over all subtasks and restarts, because they are files."""
@@ -70,18 +75,29 @@ def _is_new(file: Path) -> bool:
     return True
 
 
-def plant(function: Any, on_record: int, times: int | None, marks: str) -> None:
-    """Make a function object throw; 0 means in its `open`."""
+class TrapForBatches(Trap):
+    """The same for `KeyedFunction.process`, which gets many records at once."""
+
+    def _records(self, *arguments: Any) -> int:
+        return len(arguments[2])
+
+
+def plant(function: Any, on_record: int, times: int | None, marks: str) -> Any:
+    """Make a function object throw, or return a function that throws in place of a plain one; 0 means in its `open`."""
+    if on_record > 0 and isinstance(function, KeyedFunction):
+        name, trap = ("process_record", Trap) if isinstance(function, RecordFunction) else ("process", TrapForBatches)
+        setattr(function, name, trap(getattr(function, name), on_record, times, marks))
+        return function
     names = ("open",) if on_record == 0 else tuple(name for name in _METHODS if hasattr(function, name))
     for name in names:
         setattr(function, name, Trap(getattr(function, name), max(on_record, 1), times, marks))
+    return function if names else Trap(function, on_record, times, marks)
 
 
 def main() -> None:
     """Launch the job."""
     project = find_project(Path.cwd())
-    build, wanted = entry.find(project), os.environ["JOBKIT_THROW_IN"]
-    times = os.environ["JOBKIT_THROW_TIMES"]
+    wanted, times = os.environ["JOBKIT_THROW_IN"], os.environ["JOBKIT_THROW_TIMES"]
     found = []
 
     def with_trap(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,7 +105,8 @@ def main() -> None:
         def take(stream: Any, function: Any, *arguments: Any, **options: Any) -> Any:
             if wanted in (type(function).__name__, getattr(function, "__name__", None)):
                 found.append(function)
-                plant(function, int(os.environ["JOBKIT_THROW_ON_RECORD"]), int(times) if times else None, os.environ["JOBKIT_THROW_MARKS"])
+                on_record, marks = int(os.environ["JOBKIT_THROW_ON_RECORD"]), os.environ["JOBKIT_THROW_MARKS"]
+                function = plant(function, on_record, int(times) if times else None, marks)
             return method(stream, function, *arguments, **options)
 
         return take
@@ -98,6 +115,8 @@ def main() -> None:
         for name in names:
             if name in vars(owner):
                 setattr(owner, name, with_trap(vars(owner)[name]))
+    batches.read = with_trap(batches.read)  # what parses is a function, too
+    build = entry.find(project)  # not before: it may import `read` by its name
 
     @functools.wraps(build)
     def build_with_trap(env: Any, settings: Any) -> None:

@@ -1,0 +1,187 @@
+"""Texts are parsed, and divided by key as Flink divides keys over subtasks."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import pytest
+from jobkit.batches import _buckets, frames, read
+from jobkit.batches._keyed import load
+from jobkit.batches._states import as_tuple
+from jobkit.batches.reading import _Parsing, dump
+from jobkit.errors import ConfigurationError
+from jobkit.testing.operators import Operator
+from pyflink.common import Types
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+
+BUCKETS = tuple(range(100, 116))
+"""Stand for the numbers of sixteen key groups."""
+
+
+class Word(NamedTuple):
+    """A record."""
+
+    text: str
+    time: int
+    value: Any = None
+
+
+def parse(value: bytes) -> Word:
+    """Read a word and its time."""
+    text, time = value.decode().split()
+    return Word(text, int(time)) if text != "decimal" else Word(text, int(time), Decimal("1.10"))
+
+
+def parsing(malformed: type[Exception] = ValueError, *, timed: bool = True) -> Operator:
+    """Return the operator that parses."""
+    event_time = (lambda word: word.time) if timed else None
+    function = _Parsing(
+        parse, as_tuple(Word), lambda word: word.text, event_time, malformed, lambda value, error: f"{error}|".encode() + value, BUCKETS
+    )
+    return Operator(function)
+
+
+def rows(operator: Operator, *texts: bytes) -> list[tuple[int, int | None, list[Any]]]:
+    """Process a batch; return bucket, time and records by key of each part that came out."""
+    operator.process(frames.join(texts))
+    return [(row[0], row[1], load(row[2])) for row in operator.take()]
+
+
+def test_records_are_divided_by_key() -> None:
+    """In the bucket of its key group each key has its records, in their order; none is twice."""
+    texts = [f"word{number % 20} {number}".encode() for number in range(100)]
+    parts = rows(parsing(), *texts)
+    found = {key: (bucket, records) for bucket, _, keys in parts for key, records in keys}
+    assert len({bucket for bucket, _, _ in parts}) == len(parts)
+    assert found == {
+        f"word{word}": (100 + crc32(b"word%d" % word) % 16, [(f"word{word}", number, None) for number in range(word, 100, 20)])
+        for word in range(20)
+    }
+
+
+def test_only_the_last_part_of_a_batch_has_the_latest_time() -> None:
+    """The others have the earliest, so that no watermark overtakes a record of the same batch."""
+    texts = [b"a 30", b"b 10", b"c 50", b"d 20", b"a 40"]
+    times = [time for _, time, _ in rows(parsing(), *texts)]
+    assert len(times) > 2
+    assert times == [10] * (len(times) - 1) + [50]
+    assert [time for _, time, _ in rows(parsing(), b"a 30")] == [30]
+    assert {time for _, time, _ in rows(parsing(timed=False), *texts)} == {None}
+
+
+def test_what_is_malformed_is_rejected_with_its_bytes() -> None:
+    """Also when nothing else is in the batch; what is well-formed goes on, and tells the time."""
+    operator = parsing()
+    parts = rows(operator, b"a 1", b"\xff\n", b"a b c", b"b 2")
+    assert sorted(key for _, _, keys in parts for key, _ in keys) == ["a", "b"]
+    assert parts[-1][1] == 2
+    (batch,) = operator.take("rejected")
+    first, second = frames.split(batch)
+    assert (first[-2:], b"can't decode byte 0xff" in first) == (b"\xff\n", True)
+    assert second.startswith(b"too many values to unpack")
+    assert second.endswith(b"|a b c")
+    assert rows(operator, b"nothing") == []
+    assert len(operator.take("rejected")) == 1
+
+
+def test_other_exceptions_fail_the_job() -> None:
+    """As every mistake in the user's code."""
+    with pytest.raises(ValueError, match="too many values"):
+        rows(parsing(malformed=KeyError), b"a b c")
+
+
+def test_records_of_any_class_travel() -> None:
+    """A Decimal among them is one when it arrives."""
+    (part,) = rows(parsing(), b"decimal 1")
+    ((key, (record,)),) = part[2]
+    assert (key, record, type(record[2])) == ("decimal", ("decimal", 1, Decimal("1.10")), Decimal)
+    values = [bytearray(b"x"), 1.5, None, {1: [2]}, "ä", b"\xff"]
+    ((_, (returned,)),) = load(dump([(("k", 1), [tuple(values)])]))
+    assert [(type(value), value) for value in returned] == [(type(value), value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("key", "group"),
+    [
+        ("DTW", 9),  # zlib.crc32(b"DTW") % 128, and so on
+        (b"DTW", 9),
+        ("", 0),
+        ("ä", 3),
+        (7, 2),
+        (-1, 42),
+        (1.5, 58),
+        (("a", 1), 75),  # of b"('a', 1)"
+        (("a", ("b", b"c")), 104),
+    ],
+)
+def test_a_key_is_in_the_same_group_for_ever(key: Any, group: int) -> None:
+    """Written down once: another group would lose its state."""
+    assert _buckets.key_group(key, 128) == group
+
+
+def test_equal_keys_are_in_one_group() -> None:
+    """What one dictionary takes for one key is one."""
+    for equal in ([1, 1.0, True], [0, False, -0.0], [("a", 1), ("a", True)], [2**70, float(2**70)], [Word("a", 1), ("a", 1, None)]):
+        assert len({_buckets.key_group(key, 128) for key in equal}) == 1, equal
+
+
+@pytest.mark.parametrize("key", [object(), frozenset("ab"), ("a", object()), Decimal(1), range(3)], ids=lambda key: type(key).__name__)
+def test_a_key_that_differs_between_processes_is_refused(key: Any) -> None:
+    """By its address, or its order."""
+    with pytest.raises(
+        ConfigurationError, match=r"A key is a text, bytes, a number, or a tuple of such\. Found: .*of the class (builtins|decimal)\."
+    ):
+        _buckets.key_group(key, 128)
+
+
+@pytest.mark.usefixtures("jvm")
+@pytest.mark.parametrize("max_parallelism", [1, 2, 128])
+def test_each_bucket_is_in_its_key_group(max_parallelism: int) -> None:
+    """As Flink assigns the rows that the stream is keyed by, and with each parallelism to the subtask of that group."""
+    buckets = _buckets.of_key_groups(max_parallelism)
+    jvm = get_gateway().jvm
+    assignment = jvm.org.apache.flink.runtime.state.KeyGroupRangeAssignment
+    found = []
+    for bucket in buckets:
+        row = jvm.org.apache.flink.types.Row(1)
+        row.setField(0, bucket)
+        found.append(assignment.assignToKeyGroup(row, max_parallelism))
+    assert found == list(range(max_parallelism))
+    assert len(set(buckets)) == max_parallelism
+
+
+@pytest.mark.usefixtures("jvm")
+@pytest.mark.parametrize(("max_parallelism", "found"), [(None, "it is not set"), (2048, "2048")])
+def test_batches_need_a_maximum_parallelism(max_parallelism: int | None, found: str) -> None:
+    """Not too large a one; the error says where it is set."""
+    env = StreamExecutionEnvironment.get_execution_environment()
+    if max_parallelism is not None:
+        env.set_max_parallelism(max_parallelism)
+    values = env.from_collection(["a"], Types.STRING())
+    with pytest.raises(ConfigurationError, match=rf"need to know the maximum parallelism\. Found: {found}\..*env\.set_max_parallelism"):
+        read(values, parse, record=Word, key=lambda word: word.text, rejected=lambda value, _: value, uid="read")
+
+
+@pytest.mark.usefixtures("jvm")
+def test_a_class_of_records_must_have_fields() -> None:
+    """The error names it."""
+    env = StreamExecutionEnvironment.get_execution_environment()
+    env.set_max_parallelism(128)
+    values = env.from_collection(["a"], Types.STRING())
+    no_class: Any = dict
+    with pytest.raises(ConfigurationError, match=r"is a dataclass or a NamedTuple\. Found: <class 'dict'>"):
+        read(values, parse, record=no_class, key=lambda word: word.text, rejected=lambda value, _: value, uid="read")
+
+
+@pytest.mark.usefixtures("jvm")
+def test_the_uid_of_results_is_not_given_twice() -> None:
+    """It is made from that of the function."""
+    env = StreamExecutionEnvironment.get_execution_environment()
+    env.set_max_parallelism(128)
+    values = env.from_collection(["a"], Types.STRING())
+    results = read(values, parse, record=Word, key=lambda word: word.text, rejected=lambda value, _: value, uid="read")
+    with pytest.raises(TypeError, match="has a uid already, made from 'read-rejected'"):
+        results.rejected.uid("mine")

@@ -1,0 +1,44 @@
+"""What came out: texts, and the side outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream, OutputTag
+
+from . import _operators
+
+BATCH = Types.PRIMITIVE_ARRAY(Types.BYTE())
+"""The type of a batch."""
+
+
+class Results(DataStream):  # type: ignore[misc]
+    """A stream of texts in ISO 8859-1, one for each result; its side outputs are such streams, too."""
+
+    def __init__(self, batches: DataStream, name: str, uid: str) -> None:
+        """Spread batches into texts.
+
+        Args:
+            batches: A stream of batches.
+            name: The name of the operator that made them.
+            uid: Its uid.
+        """
+        spread = _operators.add(batches, "Spread", name=f"{name}: results", uid=f"{uid}-results", output=Types.STRING())
+        super().__init__(spread._j_data_stream)
+        self._batches, self._origin_name, self._origin_uid = batches, name, uid
+
+    def get_side_output(self, output_tag: OutputTag) -> DataStream:
+        """Return the texts of a side output."""
+        tag_id = output_tag.tag_id
+        batches = self._batches.get_side_output(tag(output_tag)).name(f"{self._origin_name}: {tag_id}").uid(f"{self._origin_uid}-{tag_id}")
+        return Results(batches, f"{self._origin_name}: {tag_id}", f"{self._origin_uid}-{tag_id}")
+
+    def uid(self, uid: str) -> Any:  # noqa: ARG002  (PyFlink's name)
+        """Refuse: the uid was given with the function."""
+        raise TypeError(f"This stream has a uid already, made from {self._origin_uid!r}: give the uid to read() or process().")
+
+
+def tag(output_tag: OutputTag) -> OutputTag:
+    """Return the tag by which batches of a side output go."""
+    return OutputTag(output_tag.tag_id, BATCH)
