@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from .errors import ConfigurationError, JobkitError, NoProject
-from .project import Project, environment_name, find_project
+from .project import LOCAL, Project, environment_name, find_project
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -180,6 +180,33 @@ def run(
         display.show_failure(error, stdout, _notes, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
     raise typer.Exit(1 if outcome.verdict.differences else 0)
+
+
+@app.command()
+def profile(
+    url: Annotated[str, typer.Option("--url", help="The JobManager's address: that of the web UI.")] = "http://127.0.0.1:8081",
+    job: Annotated[str | None, typer.Option("--job", help="The job's id, when more than one runs.")] = None,
+    seconds: Annotated[int, typer.Option("--seconds", min=1, max=3600, help="For how long to sample.")] = 20,
+    out: Annotated[Path, typer.Option("--out", help="The flame graph: .html, or .folded for the stacks as text.")] = Path("profile.html"),
+    as_json: Json = False,
+) -> None:
+    """Show where the Python of a running job spends its time, by operator: a table, and a flame graph for the browser."""
+    from .cluster import display, interruption
+    from .profile.flamegraph import Drawing
+    from .profile.profiling import Profiling
+
+    drawing = Drawing(out)
+    found = Profiling(url, job)
+    with interruption.listening(), _reading(quiet=True), display.Display(_notes) as shown:
+        outcome = found.run(seconds, lambda: _analysis(None, LOCAL, None, None, judged=False).jobs, shown)
+        drawing.draw(outcome.profile.job.name, outcome.profile.lines())
+    if as_json:
+        _document({**outcome.profile.to_json(), "file": str(out), "notes": outcome.notes})
+        return
+    _wide().print(outcome.profile.table())
+    for note in outcome.notes:
+        _notes.print(note, style="dim", markup=False)
+    _notes.print(f"The flame graph is in {out}.", markup=False)
 
 
 @contextlib.contextmanager

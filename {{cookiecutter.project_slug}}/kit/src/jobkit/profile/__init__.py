@@ -1,0 +1,1 @@
+"""A profile of the Python side of a running job, by operator."""
