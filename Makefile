@@ -2,12 +2,13 @@
 # lint   ruff and mypy over template, kit, hooks and tests                                 clean  what these leave
 # docs   the site, with its reference pages and pictures made anew
 # soak   a TaskManager killed $(COUNT) times, in a project with the default answers
+# bench  the job against plain PyFlink, Flink SQL, Quix Streams, Bytewax and Pathway; an hour and more
 BIN     := .venv/bin
 PROJECT := build/flight-delays
 KIT     := {{cookiecutter.project_slug}}/kit
 TEMPLATE := $(shell find cookiecutter.json hooks '{{cookiecutter.project_slug}}' -type f -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 
-.PHONY: demo soak test lint docs clean
+.PHONY: demo soak test lint bench docs clean
 
 COUNT := 50
 
@@ -29,9 +30,12 @@ test: .venv/.dev
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 3 --dist loadfile $(TESTS)
 
 lint: .venv/.dev
-	@$(BIN)/ruff check --config pyproject.toml hooks scripts tests '$(KIT)'
-	@$(BIN)/ruff format --check --config pyproject.toml hooks scripts tests '$(KIT)'
+	@$(BIN)/ruff check --config pyproject.toml bench hooks scripts tests '$(KIT)'
+	@$(BIN)/ruff format --check --config pyproject.toml bench hooks scripts tests '$(KIT)'
 	@$(BIN)/python scripts/lint.py
+
+bench: .venv/.dev
+	@$(BIN)/python -m bench --latency --out docs/benchmarks
 
 # The reference pages and the pictures are made from the code and committed; a test compares them.
 docs: .venv/.dev
@@ -57,7 +61,7 @@ docs: .venv/.dev
 .venv/.dev: .venv/.demo cookiecutter.json $(KIT)/pyproject.toml
 	@set -e; ln -sfn '../$(KIT)' .venv/kit; \
 	flink=$$($(BIN)/python -c "import json; print(json.load(open('cookiecutter.json'))['_flink_versions']['2.2']['pyflink'])"); \
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev --editable './.venv/kit[testing]' "apache-flink==$$flink" 'setuptools<81'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev --editable './.venv/kit[profile,testing]' "apache-flink==$$flink" 'setuptools<81'
 	@touch $@
 
 clean:

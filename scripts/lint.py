@@ -35,7 +35,7 @@ def main() -> int:
             (kit, ["mypy", "--config-file", str(CONFIG), "src"]),
             (ROOT, ["mypy", "hooks/pre_gen_project.py"]),
             (ROOT, ["mypy", "hooks/post_gen_project.py"]),
-            (ROOT, ["mypy", "scripts", "tests"]),
+            (ROOT, ["mypy", "bench", "scripts", "tests"]),
         )
         codes = [_run(folder, *command) for folder, command in commands]
     return max(codes)

@@ -1,0 +1,126 @@
+"""All runs: the inputs are made once, and the contenders take turns on them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from jobkit.bench import load
+from jobkit.bench.load import Load
+from jobkit.bench.measure import Tail
+from jobkit.bench.resources import pinned
+from jobkit.errors import ClusterError
+
+from . import flights, latency
+from .contenders.contender import Contender
+from .errors import BenchmarkError
+from .latency import Pace
+from .place import Place
+from .runs import PARTITIONS, Input, Progress, Result, Surroundings, execute
+from .verify import Expected
+
+_DAYS = {"retention.ms": "-1"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured.
+
+    Attributes:
+        records: How many records each input has.
+        keys: How many keys each may have: one input for each number.
+        rounds: How often each contender runs on each.
+        seconds: How long a run may take.
+        cores: Which processors the contenders and the broker may use.
+        slots: How many slots a TaskManager has.
+        flights: The file of flights.
+    """
+
+    records: int
+    keys: Sequence[int]
+    rounds: int
+    seconds: float
+    cores: Sequence[int]
+    slots: int
+    flights: Path
+
+
+@contextmanager
+def surroundings(place: Place, plan: Plan, progress: Progress) -> Iterator[Surroundings]:
+    """Start a broker for all runs, on their cores; end it, and remove its data.
+
+    Args:
+        place: What it runs with.
+        plan: What is to be measured.
+        progress: See `Surroundings`.
+    """
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters is raised
+    folder = place.cache / "run" / uuid.uuid4().hex[:8]
+    with pinned(plan.cores):
+        broker = place.broker(folder)
+    try:
+        servers = broker.wait()
+        pid = broker.process.pid
+        if pid is None:
+            raise ClusterError("The broker has ended.", where=str(broker.process.log))
+        yield Surroundings(servers, pid, plan.cores, folder, plan.seconds, progress, plan.slots)
+    finally:
+        broker.stop()
+        for name in ("kafka", "tmp", "logs"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        with suppress(OSError):  # the logs of a run that failed stay
+            folder.rmdir()
+
+
+def inputs(plan: Plan, around: Surroundings) -> Iterator[Input]:
+    """Make the inputs one after another; the one before is removed."""
+    for keys in plan.keys:
+        topic = f"flights-{keys}"
+        load.create(around.servers, {topic: _DAYS}, PARTITIONS)
+        with Load(around.servers, topic, PARTITIONS) as sender:
+            fed = partial(_fed, around.progress, keys, plan.records)
+            sender.send_all(flights.records(plan.flights, plan.records, keys), fed)
+        yield Input(topic, keys, _expected(topic, plan, around))
+        load.delete(around.servers, topic.__eq__)
+
+
+def _fed(progress: Progress, keys: int, total: int, done: int) -> None:
+    progress(f"{keys:,} keys: fed", done, total)
+
+
+def _expected(topic: str, plan: Plan, around: Surroundings) -> Expected:
+    """Compute from what is in the topic what every contender must write."""
+    with Tail(around.servers, topic) as tail:
+        tail.read()
+    expected = Expected(part.values for part in tail.partitions.values())
+    malformed = plan.records // flights.MALFORMED_EVERY
+    if expected.total != plan.records or expected.rejects.total() != malformed:
+        found = f"{expected.total:,} records, {expected.rejects.total():,} of them malformed"
+        raise BenchmarkError("The input is not what was sent.", found=found, remedy=f"Sent were {plan.records:,} and {malformed:,}.")
+    return expected
+
+
+def runs(plan: Plan, contenders: Mapping[str, Contender], pace: Pace | None, around: Surroundings) -> Iterator[Result]:
+    """Run all contenders on all inputs, in rounds: what changes on the machine meanwhile strikes all of them.
+
+    Args:
+        plan: What is to be measured.
+        contenders: Who runs.
+        pace: How latency is measured, after throughput; or None.
+        around: What all runs share.
+    """
+    for source in inputs(plan, around):
+        for number in range(1, plan.rounds + 1):
+            for contender in contenders.values():
+                yield execute(contender, source, number, around)
+    if pace is None:
+        return
+    for number in range(1, plan.rounds + 1):
+        for contender in contenders.values():
+            yield latency.execute(contender, pace, number, around)

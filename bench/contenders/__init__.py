@@ -1,0 +1,31 @@
+"""The contenders, by name; a new one is added to `everyone`."""
+
+from __future__ import annotations
+
+from ..place import Place
+from .contender import Contender, Contract
+from .flink import FlinkContender
+from .peer import PeerContender, script
+
+_THREAD = {"python.execution-mode": "thread"}
+_PROCESS = {"python.execution-mode": "process"}
+_BYTEWAX = "at least once: a recovery store with a snapshot each interval; the sink has no transactions"
+_PATHWAY = "at least once: input and state are persisted each interval; the sink has no transactions"
+_QUIX = "exactly once: transactions that end with each commit; RocksDB, with a changelog topic"
+
+
+def everyone(place: Place) -> dict[str, Contender]:
+    """Return all contenders, in the order in which they run."""
+    programs = "bench.programs"
+    contenders: list[Contender] = [
+        FlinkContender("jvm-pass-through", f"{programs}.pass_through_job:build", place, contract=Contract.SAME),
+        FlinkContender("flink-sql", f"{programs}.sql_job:build", place),
+        FlinkContender("pyflink-thread", f"{programs}.pyflink_job:build", place, configuration=_THREAD),
+        FlinkContender("pyflink-process", f"{programs}.pyflink_job:build", place, configuration=_PROCESS),
+        FlinkContender("jobkit", f"{programs}.jobkit_job:build", place, configuration=_THREAD),
+        PeerContender("quix", "quix", _QUIX, script("quix_app.py"), place.cache),
+        PeerContender("quix-2", "quix", _QUIX, script("quix_app.py"), place.cache, processes=2),
+        PeerContender("bytewax", "bytewax", _BYTEWAX, script("bytewax_app.py"), place.cache),
+        PeerContender("pathway", "pathway", _PATHWAY, script("pathway_app.py"), place.cache, contract=Contract.FINAL),
+    ]
+    return {contender.name: contender for contender in contenders}

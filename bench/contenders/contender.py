@@ -1,0 +1,97 @@
+"""What a contender is: something that can be started on an input, watched, and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Contract(Enum):
+    """What a contender writes, and so how its output is checked."""
+
+    EACH = "one record for each record of the input"
+    SAME = "the input as it is"
+    FINAL = "one update for each key and commit, the last of each key among them"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run gives a contender.
+
+    Attributes:
+        servers: The broker.
+        input: The topic to read from its beginning.
+        output: The topic for counts and means.
+        rejects: The topic for malformed records.
+        group: A consumer group of its own.
+        folder: For state, checkpoints and logs; removed after the run.
+        commit_seconds: The time between two checkpoints or commits.
+        slots: How many slots each of its TaskManagers has, when it has any: 1, or 2 to have all in one.
+    """
+
+    servers: str
+    input: str
+    output: str
+    rejects: str
+    group: str
+    folder: Path
+    commit_seconds: float
+    slots: int = 1
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The same, for the environment of a program."""
+        return {
+            "BENCH_SERVERS": self.servers,
+            "BENCH_INPUT": self.input,
+            "BENCH_OUTPUT": self.output,
+            "BENCH_REJECTS": self.rejects,
+            "BENCH_GROUP": self.group,
+            "BENCH_STATE": str(self.folder / "state"),
+            "BENCH_COMMIT_SECONDS": str(self.commit_seconds),
+        }
+
+
+class Running(Protocol):
+    """A contender at work."""
+
+    def processes(self) -> Sequence[int]:
+        """Return the ids of its processes; their children count with them."""
+
+    def check(self) -> None:
+        """Raise a JobkitError when it has failed."""
+
+    def figures(self) -> Mapping[str, Any]:
+        """Return what it says about itself, while it is still running."""
+
+    def stop(self) -> None:
+        """End it, and wait until nothing of it is left."""
+
+
+class Contender(Protocol):
+    """A way to do the benchmark's job."""
+
+    @property
+    def name(self) -> str:
+        """What it is called on the command line and in the results."""
+
+    @property
+    def guarantee(self) -> str:
+        """What it promises when something fails, in words."""
+
+    @property
+    def contract(self) -> Contract:
+        """What it writes."""
+
+    @property
+    def workers(self) -> str:
+        """How it uses two cores, in words."""
+
+    def prepare(self) -> Mapping[str, str]:
+        """Fetch what it needs, once, and return the versions of what it is made of."""
+
+    def start(self, task: Task) -> Running:
+        """Start it; it may still be starting when this returns."""

@@ -1,0 +1,120 @@
+"""Contenders that run on Flink: the same cluster for all, and a job each."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from jobkit.bench import measure
+from jobkit.cluster.flink import FlinkCluster
+from jobkit.cluster.watch import Watch
+from jobkit.errors import ClusterError
+
+from ..place import ROOT, Place
+from .contender import Contract, Task
+
+PARALLELISM = 2
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+_CONFIGURATION = {
+    # As the job's authors would have it who follow PyFlink's documentation; a job whose operators all have uids turns it off.
+    "pipeline.auto-generate-uids": "true",
+    "restart-strategy.type": "disable",
+    "execution.checkpointing.min-pause": "500 ms",
+    "jobmanager.memory.process.size": "1024m",
+    "web.checkpoints.history": "1000",
+}
+_MEMORY_PER_SLOT = 2048
+"""In megabytes: conf/base.yaml has TaskManagers of 4096m with two slots."""
+
+
+@dataclass(frozen=True)
+class FlinkContender:
+    """A job on a Flink session cluster of its own: one JobManager, and two slots; see `Contender`.
+
+    Attributes:
+        build: `module:function` of the function that builds the job, called with the environment and a `programs.settings.Settings`.
+        place: What Flink runs with.
+        configuration: Flink's keys, over those that all Flink contenders have.
+    """
+
+    name: str
+    build: str
+    place: Place
+    contract: Contract = Contract.EACH
+    guarantee: str = "exactly once: transactions that end with each checkpoint; RocksDB, incremental checkpoints"
+    configuration: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def workers(self) -> str:
+        """How it uses two cores."""
+        return f"parallelism {PARALLELISM}"
+
+    def prepare(self) -> Mapping[str, str]:
+        """Fetch the jars; return Flink's version and the connector's."""
+        self.place.machine()
+        connector = next(jar for jar in self.place.project.jars if "kafka" in jar)
+        return {"apache-flink": importlib.metadata.version("apache-flink"), "connector": connector.partition(":")[2]}
+
+    def start(self, task: Task) -> RunningJob:
+        """Start a cluster, and submit the job."""
+        cluster = FlinkCluster(task.folder, place=self.place.machine(), configuration=self._configuration(task))
+        try:
+            cluster.start(PARALLELISM // task.slots)
+            program = str(ROOT / "bench" / "programs" / "submit.py")
+            client = cluster.submit(["-p", str(PARALLELISM), "-py", program], {**task.variables, "BENCH_BUILD": self.build})
+        except BaseException:
+            cluster.stop()
+            raise
+        return RunningJob(cluster, Watch(cluster, client, cluster.members))
+
+    def _configuration(self, task: Task) -> dict[str, str]:
+        return {
+            **self.place.configuration,
+            **_CONFIGURATION,
+            "execution.checkpointing.interval": f"{round(task.commit_seconds * 1000)} ms",
+            "execution.checkpointing.dir": (task.folder / "checkpoints").as_uri(),
+            "execution.checkpointing.savepoint-dir": (task.folder / "savepoints").as_uri(),
+            "taskmanager.memory.process.size": f"{_MEMORY_PER_SLOT * task.slots}m",
+            "taskmanager.numberOfTaskSlots": str(task.slots),
+            **self.configuration,
+        }
+
+
+class RunningJob:
+    """A job at work; see `Running`."""
+
+    def __init__(self, cluster: FlinkCluster, watch: Watch) -> None:
+        """Take the cluster, and the watch of the submission."""
+        self._cluster, self._watch = cluster, watch
+        self._looked = 0.0
+
+    def processes(self) -> Sequence[int]:
+        """Return the processes of the cluster and of Flink's client."""
+        return [member.pid for member in self._cluster.members if member.pid is not None]
+
+    def check(self) -> None:
+        """Ask, now and then, whether the job is well."""
+        if time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
+            self._looked = time.monotonic()
+            self._watch.check()
+
+    def figures(self) -> Mapping[str, Any]:
+        """Return what the JobManager knows of its checkpoints."""
+        if self._watch.job is None:
+            return {}
+        return {"checkpoints": asdict(measure.checkpoints(self._cluster.rest, self._watch.job))}
+
+    def stop(self) -> None:
+        """Cancel the job, so that no transaction stays open, and end the cluster."""
+        try:
+            with suppress(ClusterError):
+                if self._watch.job is not None:
+                    self._cluster.rest.cancel(self._watch.job)
+        finally:
+            self._cluster.stop()

@@ -1,0 +1,66 @@
+"""The virtual environments of the peers: each has its own, with the versions that its requirements pin."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import BenchmarkError
+
+_SECONDS_TO_INSTALL = 900
+_FOLDER = Path(__file__).parent
+
+
+def provide(name: str, cache: Path) -> Path:
+    """Return the Python of an environment that has what `requirements-<name>.txt` pins; make it once.
+
+    Args:
+        name: The peer.
+        cache: The folder of all environments.
+
+    Raises:
+        BenchmarkError: When something cannot be installed.
+    """
+    requirements = _FOLDER / f"requirements-{name}.txt"
+    mark = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    folder = cache / "environments" / f"{name}-{mark}"
+    python = folder / "bin" / "python"
+    if (folder / "complete").is_file():
+        return python
+    shutil.rmtree(folder, ignore_errors=True)
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.is_file() else shutil.which("uv")
+    if uv:
+        run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
+        run([uv, "pip", "install", "--quiet", "--python", str(python), "--requirements", str(requirements)])
+    else:
+        run([sys.executable, "-m", "venv", str(folder)])
+        run([str(python), "-m", "pip", "install", "--quiet", "--requirement", str(requirements)])
+    (folder / "complete").touch()
+    return python
+
+
+def versions(name: str) -> dict[str, str]:
+    """Return what the requirements of a peer pin."""
+    lines = (_FOLDER / f"requirements-{name}.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line.partition("==") for line in lines if "==" in line]
+    return {package.partition("[")[0]: version for package, _, version in pins}
+
+
+def run(command: Sequence[str]) -> None:
+    """Run a command.
+
+    Raises:
+        BenchmarkError: When it fails.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS_TO_INSTALL, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BenchmarkError("A command has failed.", found=str(error), where=" ".join(command)) from error
+    if done.returncode != 0:
+        last = "".join(done.stderr.strip().splitlines()[-1:])
+        raise BenchmarkError("A command has failed.", found=last, where=" ".join(command))

@@ -1,0 +1,138 @@
+"""The input: flights, one JSON object each, and now and then a record that is none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow.parquet  # type: ignore[import-untyped]
+from jobkit.cluster.sample import Record
+
+from .errors import BenchmarkError
+
+VARIABLE = "FLIGHTS"
+NAME = "flights-3m.parquet"
+COUNT = 3_000_000
+ORIGINS = 229
+MALFORMED_EVERY = 1_000
+
+_PACKAGE = "vega-datasets@3.2.1"
+_MEMBER = f"package/data/{NAME}"
+_SHA256 = "dbeb920c90f59b6ccaff823dcc3d08f25a97fa1ce128d93f40be4e931f5900b0"
+_COLUMNS = ["date", "delay", "distance", "origin", "destination"]
+_SECONDS_TO_FETCH = 300
+
+
+def find(named: Path | None, cache: Path) -> Path:
+    """Return the file of flights: the one that is named, by option or variable, or else the one in the cache; fetch that once.
+
+    Args:
+        named: What the user names, or None.
+        cache: The folder to keep it in.
+
+    Raises:
+        BenchmarkError: When it is not there and cannot be fetched, or is another file.
+    """
+    named = named or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    file = named or cache / NAME
+    if named is None and not file.is_file():
+        _fetch(file)
+    if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != _SHA256:
+        raise BenchmarkError(
+            "The flights are not there." if not file.is_file() else "The flights are other ones.",
+            where=str(file),
+            remedy=f"Take data/{NAME} out of the npm package {_PACKAGE} (npm pack {_PACKAGE}), and name it: --flights FILE.",
+        )
+    return file
+
+
+def _fetch(file: Path) -> None:
+    """Take the file out of its npm package, if npm is here."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return
+    folder = file.with_name("npm")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        command = [npm, "pack", _PACKAGE, "--silent"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS_TO_FETCH, check=True)  # noqa: S603
+        with tarfile.open(folder / done.stdout.split()[-1]) as archive:
+            member = archive.extractfile(_MEMBER)
+            if member is not None:
+                file.write_bytes(member.read())
+    except (OSError, KeyError, subprocess.SubprocessError, tarfile.TarError) as error:
+        raise BenchmarkError("The flights cannot be fetched.", found=str(error), remedy="Name the file: --flights FILE.") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def records(file: Path, count: int, keys: int) -> Iterator[Record]:
+    """Yield the first flights as Kafka records, each thousandth malformed; the same arguments give the same bytes.
+
+    Args:
+        file: The Parquet file.
+        count: How many.
+        keys: How many keys there may be: the origins, or origins with a number behind them.
+
+    Raises:
+        BenchmarkError: When there are fewer flights.
+    """
+    if count > COUNT:
+        raise BenchmarkError("There are not that many flights.", found=f"{count:,}", remedy=f"Ask for {COUNT:,} at most.")
+    for number, flight in enumerate(flights(file, count)):
+        key = key_of(flight["origin"], number, keys)
+        body = {**flight, "key": key}
+        is_malformed = (number + 1) % MALFORMED_EVERY == 0
+        yield Record(key.encode(), spoil(body, number) if is_malformed else encode(body))
+
+
+def flights(file: Path, count: int) -> Iterator[dict[str, object]]:
+    """Yield the first flights as they are in the file, with the date as text."""
+    left = count
+    for batch in pyarrow.parquet.ParquetFile(file).iter_batches(columns=_COLUMNS):
+        for row in batch.slice(0, left).to_pylist():
+            yield {**row, "date": row["date"].strftime("%Y/%m/%d %H:%M")}
+        left -= min(left, batch.num_rows)
+        if not left:
+            return
+
+
+def key_of(origin: object, number: int, keys: int) -> str:
+    """Return the key of a flight: its origin, or with more keys than origins, origin and a hash of its number."""
+    return str(origin) if keys <= ORIGINS else f"{origin}-{zlib.crc32(str(number).encode()) % keys}"
+
+
+def encode(body: dict[str, object]) -> bytes:
+    """Return a record's bytes."""
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def spoil(body: dict[str, object], number: int) -> bytes:
+    """Return a record that cannot be counted, in one of several ways; its number makes it unlike all others."""
+    return _FLAWS[number // MALFORMED_EVERY % len(_FLAWS)]({**body, "number": number})
+
+
+def _without(name: str) -> Callable[[dict[str, object]], bytes]:
+    return lambda body: encode({field: value for field, value in body.items() if field != name})
+
+
+def _with(name: str, value: object) -> Callable[[dict[str, object]], bytes]:
+    return lambda body: encode({**body, name: value})
+
+
+_FLAWS: list[Callable[[dict[str, object]], bytes]] = [
+    lambda body: encode(body)[:-9],  # cut off
+    _without("delay"),
+    _with("delay", "six"),
+    lambda body: f"no JSON at all, {body['number']}".encode(),
+    _with("delay", None),
+    _without("key"),
+    lambda body: b"[" + encode(body) + b"]",
+]

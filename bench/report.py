@@ -1,0 +1,200 @@
+"""What the runs came to: every figure as JSON, and the medians as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobkit.bench.measure import median
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .benchmark import Plan
+from .contenders.contender import Contender
+from .latency import Pace
+from .runs import COMMIT_SECONDS, PARTITIONS, Result
+
+RESULTS = "results.json"
+_DISTURBED = 0.05
+"""The share of a run's processors that may go to other processes: what is measured beyond it says little."""
+
+
+@dataclass
+class Report:
+    """All results, as they come.
+
+    Attributes:
+        document: What is written as JSON.
+    """
+
+    document: dict[str, Any]
+    _results: list[Result] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, plan: Plan, pace: Pace | None, contenders: Mapping[str, Contender], machine: Mapping[str, Any]) -> Report:
+        """Begin with what is known before the first run.
+
+        Args:
+            plan: What will be measured.
+            pace: How latency will be measured, or None.
+            contenders: Who will run.
+            machine: See `machine.describe`.
+        """
+        facts = {
+            name: {"guarantee": each.guarantee, "output": each.contract.value, "workers": each.workers} for name, each in contenders.items()
+        }
+        settings = {
+            "records": plan.records,
+            "keys": list(plan.keys),
+            "rounds": plan.rounds,
+            "partitions": PARTITIONS,
+            "commit_seconds": COMMIT_SECONDS,
+            "latency_rate": pace.rate if pace else None,
+            "latency_seconds": pace.seconds if pace else None,
+            "limit_seconds": plan.seconds,
+            "slots_of_a_task_manager": plan.slots,
+        }
+        return cls({"machine": dict(machine), "settings": settings, "contenders": facts, "runs": []})
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a run has failed."""
+        return any(result.error for result in self._results)
+
+    def add(self, result: Result) -> None:
+        """Add a run."""
+        self._results.append(result)
+        entry = asdict(result)
+        del entry["detail"]
+        self.document["runs"].append(entry)
+
+    def write(self, folder: Path) -> None:
+        """Write all as JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RESULTS).write_text(json.dumps(self.document, indent=1) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one contender on one kind of input.
+
+    Attributes:
+        keys: How many keys the input may have.
+        contender: Its name.
+        runs: The runs, as in the JSON document.
+    """
+
+    keys: int
+    contender: str
+    runs: list[dict[str, Any]]
+
+    @property
+    def good(self) -> list[dict[str, Any]]:
+        """The figures of the runs that have not failed."""
+        return [run["figures"] for run in self.runs if not run["error"]]
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other processes took much of the processors in one of them."""
+        return any(figures.get("foreign_share", 0.0) > _DISTURBED for figures in self.good)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no run was stopped before its end."""
+        return all(run["complete"] for run in self.runs if not run["error"])
+
+    def figures(self, *path: str) -> list[float]:
+        """Return one figure of every good run."""
+        found = []
+        for entry in self.good:
+            value: Any = entry
+            for name in path:
+                value = value[name]
+            found.append(float(value))
+        return found
+
+    def median(self, *path: str) -> float:
+        """Return the median of one figure."""
+        return median(self.figures(*path))
+
+
+def groups(document: Mapping[str, Any], kind: str = "throughput") -> Iterator[Group]:
+    """Yield the runs of one kind, by number of keys and contender."""
+    for keys in document["settings"]["keys"]:
+        for name in document["contenders"]:
+            found = [run for run in document["runs"] if (run["kind"], run["keys"], run["contender"]) == (kind, keys, name)]
+            if found:
+                yield Group(keys, name, found)
+
+
+def line(result: Result) -> str:
+    """Return a run as one line of text."""
+    head = f"{result.contender}, {result.keys:,} keys, round {result.round}: "
+    if result.error:
+        return escape(f"{head}FAILED. {result.detail}")
+    figures = result.figures
+    if result.kind == "latency":
+        written, visible = figures["written_ms"], figures["visible_ms"]
+        text = f"p50 {written['p50']:,.0f} ms, p99 {written['p99']:,.0f} ms until written, p50 {visible['p50']:,.0f} ms until visible"
+        return escape(f"{head}{text}" + ("" if figures["keeps_up"] else "; it does not keep up"))
+    stopped = "" if result.complete else f", stopped after {figures['records']:,} records"
+    rate, start = figures["records_per_second"], figures["startup_seconds"]
+    share = figures["foreign_share"]
+    disturbed = f"; DISTURBED: others took {share:.0%} of its processors" if share > _DISTURBED else ""
+    return escape(f"{head}{rate:,.0f} records/s, first output after {start:.1f} s, output as it must be{stopped}{disturbed}")
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the medians."""
+    columns = ["keys", "contender", "records/s", "min - max", "start, s", "CPU s/million", "peak MiB"]
+    rows = list(throughput(report.document))
+    if rows:
+        _print(console, "Medians of all rounds", columns, rows)
+    rows = list(latency(report.document))
+    if rows:
+        _print(console, "Latency at an even pace, ms", ["keys", "contender", "p50", "p99", "max", "visible p50", "visible p99"], rows)
+    if any(not (run["complete"] or run["error"]) for run in report.document["runs"]):
+        console.print("* stopped at the time limit, and measured as far as it got")
+    if any(group.disturbed for group in groups(report.document)):
+        console.print("! other processes took more than a twentieth of the processors: measure again on an idle machine")
+
+
+def throughput(document: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Yield the cells of the table of throughput."""
+    for group in groups(document):
+        if not group.good:
+            yield [f"{group.keys:,}", group.contender, "failed", "", "", "", ""]
+            continue
+        rates = group.figures("records_per_second")
+        yield [
+            f"{group.keys:,}",
+            group.contender,
+            f"{median(rates):,.0f}" + ("" if group.complete else " *") + (" !" if group.disturbed else ""),
+            f"{min(rates):,.0f} - {max(rates):,.0f}",
+            f"{group.median('startup_seconds'):.1f}",
+            f"{group.median('cpu_seconds_per_million'):.1f}",
+            f"{group.median('peak_mib'):,.0f}",
+        ]
+
+
+def latency(document: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Yield the cells of the table of latency."""
+    for group in groups(document, "latency"):
+        if not group.good:
+            yield [f"{group.keys:,}", group.contender, "failed", "", "", "", ""]
+            continue
+        written = [f"{group.median('written_ms', name):,.0f}" for name in ("p50", "p99", "max")]
+        visible = [f"{group.median('visible_ms', name):,.0f}" for name in ("p50", "p99")]
+        keeps_up = all(figures["keeps_up"] for figures in group.good)
+        yield [f"{group.keys:,}", group.contender + ("" if keeps_up else " (does not keep up)"), *written, *visible]
+
+
+def _print(console: Console, title: str, columns: list[str], rows: list[list[str]]) -> None:
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)

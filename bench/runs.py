@@ -1,0 +1,230 @@
+"""One run: a contender on an input, from its start to the check of its output."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobkit.bench import load, measure
+from jobkit.bench.measure import Steady, Tail
+from jobkit.bench.resources import Sampler, Usage, pinned
+from jobkit.errors import JobkitError
+from kafka.errors import KafkaError
+
+from .contenders.contender import Contender, Contract, Running, Task
+from .errors import BenchmarkError
+from .outputs import follow_final, shown
+from .verify import Expected
+
+PARTITIONS = 4
+COMMIT_SECONDS = 2.0
+_COMMITS_TO_WAIT = 2
+_MIB = 1 << 20
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input that is in its topic.
+
+    Attributes:
+        topic: Where.
+        keys: How many keys it may have.
+        expected: What it gives.
+    """
+
+    topic: str
+    keys: int
+    expected: Expected
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all runs share.
+
+    Attributes:
+        servers: The broker.
+        broker: The broker's process.
+        cores: Which processors the contenders may use.
+        folder: For what a run keeps meanwhile.
+        seconds: How long a run may take.
+        progress: Called with what is counted, how far it is, and how far it will get.
+        slots: How many slots a TaskManager has.
+    """
+
+    servers: str
+    broker: int
+    cores: Sequence[int]
+    folder: Path
+    seconds: float
+    progress: Progress
+    slots: int = 1
+
+
+@dataclass
+class Result:
+    """What one run came to; times in seconds, memory in MiB.
+
+    Attributes:
+        contender: Its name.
+        keys: How many keys the input may have.
+        round: The number of the round, from 1.
+        complete: Whether all output was there in time; if not, the figures are of what was.
+        error: Why there are no figures, in one sentence, or None.
+        detail: The same with all that is known, for the terminal: it may name folders of this machine.
+        kind: `throughput` or `latency`.
+        figures: The figures by name.
+    """
+
+    contender: str
+    keys: int
+    round: int
+    complete: bool = False
+    error: str | None = None
+    detail: str = ""
+    kind: str = "throughput"
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def fail(self, error: JobkitError) -> None:
+        """Take the reason why there are no figures."""
+        self.error, self.detail, self.complete, self.figures = error.what, str(error), False, {}
+
+
+def execute(contender: Contender, source: Input, number: int, around: Surroundings) -> Result:
+    """Run a contender; what goes wrong is in the result.
+
+    Args:
+        contender: Who runs.
+        source: On what.
+        number: The number of the round.
+        around: What all runs share.
+    """
+    result = Result(contender.name, source.keys, number)
+    task = task_for(contender, source.topic, around)
+    try:
+        with topics(task, around) as outputs:
+            _Run(contender, source.expected, task, outputs, around).measure(result)
+    except JobkitError as error:
+        result.fail(error)
+    except KafkaError as error:
+        result.fail(BenchmarkError("The broker does not do as it is told.", found=repr(error)))
+    return result
+
+
+def task_for(contender: Contender, topic: str, around: Surroundings) -> Task:
+    """Return a task with names of its own."""
+    group = f"{contender.name}-{time.time_ns()}"
+    return Task(around.servers, topic, f"{group}-out", f"{group}-rejects", group, around.folder / group, COMMIT_SECONDS, around.slots)
+
+
+@contextmanager
+def topics(task: Task, around: Surroundings) -> Iterator[tuple[Tail, Tail]]:
+    """Make the topics of a run, and give what reads them; remove them, those too that it has made for itself, and its folder.
+
+    The logs of a run that failed stay.
+    """
+    load.create(around.servers, {task.output: load.APPEND_TIME, task.rejects: load.APPEND_TIME}, PARTITIONS)
+    try:
+        with Tail(task.servers, task.output) as output, Tail(task.servers, task.rejects) as rejects:
+            yield output, rejects
+    except (JobkitError, KafkaError):
+        _remove(task.folder, but=task.folder / "logs")
+        raise
+    except BaseException:
+        _remove(task.folder)
+        raise
+    else:
+        _remove(task.folder)
+    finally:
+        load.delete(around.servers, lambda name: task.group in name)
+
+
+def _remove(folder: Path, but: Path | None = None) -> None:
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry == but:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def launch(contender: Contender, task: Task, around: Surroundings) -> Running:
+    """Start a contender on its cores."""
+    task.folder.mkdir(parents=True)
+    with pinned(around.cores):
+        return contender.start(task)
+
+
+class _Run:
+    """A contender on its way through an input."""
+
+    def __init__(self, contender: Contender, expected: Expected, task: Task, outputs: tuple[Tail, Tail], around: Surroundings) -> None:
+        """Begin to count what processes use."""
+        self._contender, self._expected, self._task, self._around = contender, expected, task, around
+        self._running: Running | None = None
+        self._output, self._rejects = outputs
+        self._samplers = [Sampler(self._processes, around.cores), Sampler(lambda: [around.broker])]
+
+    def measure(self, result: Result) -> None:
+        """Run it, check its output, and fill in the result."""
+        launched = time.time()
+        try:
+            self._running = launch(self._contender, self._task, self._around)
+            result.complete = self._follow()
+            usage, broker = (sampler.stop() for sampler in self._samplers)
+            time.sleep(_COMMITS_TO_WAIT * self._task.commit_seconds)  # a record that is written twice may come with a later commit
+            self._running.check()
+            result.figures |= self._running.figures()
+        finally:
+            for sampler in self._samplers:
+                sampler.stop()
+            if self._running is not None:
+                self._running.stop()
+        for tail in (self._output, self._rejects):
+            tail.read()
+        times = shown(self._contender.contract, self._expected, self._output, self._rejects, is_complete=result.complete)
+        result.figures |= {"distinct_keys": len(self._expected.sums), **self._figures(times, launched, usage, broker)}
+
+    def _processes(self) -> Sequence[int]:
+        return self._running.processes() if self._running is not None else []
+
+    def _follow(self) -> bool:
+        if self._contender.contract is Contract.FINAL:
+            return follow_final(self._output, self._rejects, self._expected, self._around.seconds, self._look)
+        return measure.follow([self._output, self._rejects], self._expected.total, self._around.seconds, self._look)
+
+    def _look(self, done: int) -> None:
+        if self._running is not None:
+            self._running.check()
+        self._around.progress(self._contender.name, done, self._expected.total)
+
+    def _figures(self, times: Sequence[int], launched: float, usage: Usage, broker: Usage) -> dict[str, Any]:
+        if not times:
+            raise BenchmarkError("Nothing was written in time.")
+        # A few large commits have no middle: the whole run, start-up included, is a pace that it has kept at least.
+        whole = Steady(len(times), launched, times[-1] / 1000)
+        steady = whole if self._contender.contract is Contract.FINAL else measure.steady(times)
+        own = usage.between(steady.begin, steady.end) + broker.between(steady.begin, steady.end)
+        foreign = max(0.0, usage.busy_between(steady.begin, steady.end) - own)
+        return {
+            "records": len(times),
+            "records_per_second": steady.rate,
+            "startup_seconds": times[0] / 1000 - launched,
+            "seconds": times[-1] / 1000 - launched,
+            "steady": asdict(steady),
+            "cpu_seconds_per_million": usage.between(steady.begin, steady.end) / steady.records * 1_000_000,
+            "cpu_seconds_per_million_with_startup": usage.total / len(times) * 1_000_000,
+            "broker_cpu_seconds_per_million": broker.between(steady.begin, steady.end) / steady.records * 1_000_000,
+            "foreign_share": foreign / len(self._around.cores) / (steady.end - steady.begin),
+            "peak_mib": usage.peak_bytes / _MIB,
+            "memory_is_proportional": usage.is_proportional,
+        }

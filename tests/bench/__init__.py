@@ -1,0 +1,1 @@
+"""Tests of the comparison benchmark: what needs no cluster."""

@@ -1,0 +1,99 @@
+"""The input of the benchmark is the same each time, and malformed where it says so."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import zlib
+from pathlib import Path
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet  # type: ignore[import-untyped]
+import pytest
+from jobkit.bench.load import partition_of
+
+from bench import flights
+from bench.errors import BenchmarkError
+from bench.verify import parse
+
+COUNT = 8_000
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Parquet file like that of the flights, with a few origins."""
+    begin = dt.datetime(2001, 1, 1, 0, 5)  # noqa: DTZ001  (local time, as in the file)
+    table = pa.table(
+        {
+            "date": pa.array([begin + dt.timedelta(minutes=number) for number in range(COUNT)], pa.timestamp("us")),
+            "delay": [number % 61 - 30 for number in range(COUNT)],
+            "distance": [100 + number % 7 for number in range(COUNT)],
+            "origin": [("DTW", "LAS", "SFO")[number % 3] for number in range(COUNT)],
+            "destination": ["JFK"] * COUNT,
+        }
+    )
+    target = tmp_path_factory.mktemp("flights") / flights.NAME
+    pyarrow.parquet.write_table(table, target)
+    return target
+
+
+def test_a_record_is_a_flight_with_its_key(file: Path) -> None:
+    """The fields, their order, and the form of the date."""
+    first = next(flights.records(file, 1, 229))
+    assert first.key == b"DTW"
+    assert first.value == b'{"date":"2001/01/01 00:05","delay":-30,"distance":100,"origin":"DTW","destination":"JFK","key":"DTW"}'
+
+
+def test_each_thousandth_record_is_malformed_and_like_no_other(file: Path) -> None:
+    """No other one is; all kinds are there, and each still goes where its key belongs."""
+    records = list(flights.records(file, COUNT, 229))
+    bad = [number for number, record in enumerate(records, 1) if parse(record.value) is None]
+    assert bad == list(range(1_000, COUNT + 1, 1_000))
+    values = [records[number - 1].value for number in bad]
+    assert len(set(values)) == len(values)
+    assert not any(_is_json(value) for value in values if value.startswith(b"no JSON"))
+    assert {records[number - 1].key for number in bad} <= {b"DTW", b"LAS", b"SFO"}
+
+
+def test_more_keys_than_origins_have_a_number_behind_them(file: Path) -> None:
+    """The number is the hash of the record's place, so that it is the same on every machine."""
+    keys = [record.key for record in flights.records(file, 100, 20_000)]
+    assert keys == [f"{('DTW', 'LAS', 'SFO')[number % 3]}-{zlib.crc32(str(number).encode()) % 20_000}".encode() for number in range(100)]
+
+
+def test_the_same_arguments_give_the_same_bytes(file: Path) -> None:
+    """Otherwise rounds and machines could not be compared."""
+    assert list(flights.records(file, 3_000, 500)) == list(flights.records(file, 3_000, 500))
+
+
+def test_a_partition_follows_from_the_key() -> None:
+    """All four are used, and one key stays in one."""
+    used = {partition_of(key.encode(), 4) for key in ("DTW", "LAS", "SFO", "JFK", "ORD", "ATL", "BOS", "SEA")}
+    assert used <= set(range(4))
+    assert len(used) > 1
+
+
+def test_more_records_than_flights_are_refused(file: Path) -> None:
+    """They would be the same flights again."""
+    with pytest.raises(BenchmarkError, match="not that many flights"):
+        next(flights.records(file, flights.COUNT + 1, 229))
+
+
+def test_another_file_is_refused_and_the_right_one_named(file: Path, tmp_path: Path) -> None:
+    """A benchmark over other data would be another benchmark."""
+    with pytest.raises(BenchmarkError, match=r"other ones.*npm pack vega-datasets"):
+        flights.find(file, tmp_path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """The one that was named is not replaced by another."""
+    with pytest.raises(BenchmarkError, match=r"not there.*--flights FILE"):
+        flights.find(tmp_path / "missing.parquet", tmp_path)
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True

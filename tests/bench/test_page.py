@@ -1,0 +1,109 @@
+"""The page and the tables say what the JSON document says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from jobkit.errors import ClusterError
+
+from bench import page, report
+from bench.runs import Result
+
+
+def throughput(rate: float, **changes: Any) -> dict[str, Any]:
+    """Return the figures of a run."""
+    return {
+        "records": 1000,
+        "distinct_keys": 117,
+        "records_per_second": rate,
+        "startup_seconds": 2.0,
+        "cpu_seconds_per_million": 12.5,
+        "peak_mib": 900.0,
+        **changes,
+    }
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """Three rounds of one contender, the last of which has failed, and one of another that was stopped."""
+    runs: list[dict[str, Any]] = [
+        {"contender": "a", "keys": 229, "round": 1, "complete": True, "error": None, "kind": "throughput", "figures": throughput(1000)},
+        {"contender": "a", "keys": 229, "round": 2, "complete": True, "error": None, "kind": "throughput", "figures": throughput(4000)},
+        {"contender": "a", "keys": 229, "round": 3, "complete": False, "error": "Wrong.", "kind": "throughput", "figures": {}},
+        {"contender": "b", "keys": 229, "round": 1, "complete": False, "error": None, "kind": "throughput", "figures": throughput(70)},
+    ]
+    facts = {"guarantee": "exactly once", "output": "all", "workers": "one process"}
+    return {
+        "machine": {
+            "processors_of_a_run": 2,
+            "contenders": {"a": {"one": "1.0"}, "b": {"two": "2.0"}},
+            "model": "M",
+            "processors": 4,
+            "memory_gib": 8,
+            "system": "Linux",
+            "python": "3.11.7",
+            "java": 17,
+            "kafka": "4.1.1",
+        },
+        "settings": {"records": 1000, "keys": [229], "latency_rate": 10_000.0, "rounds": 3, "partitions": 4, "commit_seconds": 2.0},
+        "contenders": {"a": facts, "b": facts},
+        "runs": runs,
+    }
+
+
+def test_a_table_has_the_median_of_the_runs_that_passed(document: dict[str, Any]) -> None:
+    """A failed run has no say; a stopped one is marked."""
+    rows = list(report.throughput(document))
+    assert rows[0][:4] == ["229", "a", "2,500", "1,000 - 4,000"]
+    assert rows[1][:3] == ["229", "b", "70 *"]
+
+
+def test_a_disturbed_run_is_marked(document: dict[str, Any]) -> None:
+    """Its figure is no finding."""
+    document["runs"][1]["figures"]["foreign_share"] = 0.2
+    assert next(iter(report.throughput(document)))[2] == "2,500 !"
+    assert "other processes took" in page.text(document)
+
+
+def test_a_contender_that_never_passed_has_no_figure(document: dict[str, Any]) -> None:
+    """Not even a nought."""
+    document["runs"] = [document["runs"][2]]
+    assert list(report.throughput(document)) == [["229", "a", "failed", "", "", "", ""]]
+
+
+def test_the_page_holds_the_tables(document: dict[str, Any]) -> None:
+    """Every row, every version, and the note on stopped runs."""
+    text = page.text(document)
+    assert "| 229 | a | 2,500 | 1,000 - 4,000 | 2.0 | 12.5 | 900 |" in text
+    assert "| b | one process | all | exactly once | two 2.0 |" in text
+    assert "stopped at the time limit" in text
+    assert "in the records there are 117 of 229." in text
+    assert "## Latency" not in text
+
+
+def test_the_page_has_latency_when_it_was_measured(document: dict[str, Any]) -> None:
+    """A contender that does not keep up is named as such."""
+    times = {"p50": 5.0, "p99": 20.0, "max": 44.4}
+    figures = {"written_ms": times, "visible_ms": {"p50": 1000.0, "p99": 2000.0, "max": 2100.0}, "keeps_up": False}
+    run = {"contender": "a", "keys": 229, "round": 1, "complete": True, "error": None, "kind": "latency", "figures": figures}
+    text = page.text({**document, "runs": [*document["runs"], run]})
+    assert "At 10,000 records a second" in text
+    assert "| 229 | a (does not keep up) | 5 | 20 | 44 | 1,000 | 2,000 |" in text
+
+
+def test_the_page_can_be_written_when_no_latency_was_measured_well(document: dict[str, Any]) -> None:
+    """It says so."""
+    run = {"contender": "a", "keys": 229, "round": 1, "complete": False, "error": "Late.", "kind": "latency", "figures": {}}
+    assert "| 229 | a | failed |  |  |  |  |" in page.text({**document, "runs": [*document["runs"], run]})
+
+
+def test_results_name_no_folder_of_this_machine() -> None:
+    """What failed is told on the terminal in full, and in the document in one sentence."""
+    result = Result("a", 229, 1)
+    result.fail(ClusterError("It has ended.", where="/some/where/its.log"))
+    findings = report.Report({"runs": []})
+    findings.add(result)
+    assert "/some/where" in report.line(result)
+    assert "/some/where" not in str(findings.document)
+    assert findings.has_errors
