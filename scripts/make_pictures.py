@@ -28,12 +28,13 @@ WIDTH = 112
 """Columns of the terminal: those of jobkit's own texts, and a margin."""
 
 BROKEN = (
-    ("src/flight_delays/pipeline.py", '.name("parse").uid("parse")', '.name("parse")'),
+    ("src/flight_delays/pipeline.py", '.name("late-to-kafka").uid("late-to-kafka")', '.name("late-to-kafka")'),
+    ("src/flight_delays/pipeline.py", "import Duration, WatermarkStrategy", "import Duration, Types, WatermarkStrategy"),
     (
         "src/flight_delays/pipeline.py",
-        ".process(DelaysByHour(), Types.STRING())\n",
-        """.process(DelaysByHour(), Types.STRING())
-    flights.key_by(lambda flight: flight[0], Types.STRING()).max(2).uid("worst-delay").print().uid("worst-delay-log")
+        'uid="delays-by-hour")\n',
+        """uid="delays-by-hour")
+    values.key_by(lambda value: value[-6:-3], Types.STRING()).reduce(max).uid("greatest").print().uid("greatest-log")
 """,
     ),
     (
