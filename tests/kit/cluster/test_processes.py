@@ -7,12 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
-from jobkit.cluster.processes import Process, stop_all
+from jobkit.cluster.processes import Process, has_ended, stop_all
 from jobkit.cluster.waiting import until
 from jobkit.errors import ClusterError
 
@@ -37,14 +35,6 @@ def wait_for(process: Process, text: str) -> str:
     return until(lambda: process.output() if text in process.output() else None, what=f"it prints {text}", seconds=30)
 
 
-def is_gone(pid: int) -> bool | None:
-    """Say whether a process has ended, as a probe."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE or None
-    except psutil.NoSuchProcess:
-        return True
-
-
 def test_output_and_exit_code_are_kept(start: Start) -> None:
     """What a process says is in its log when it is over."""
     process = start("echo out; echo err >&2; exit 7")
@@ -61,7 +51,7 @@ def test_stop_ends_the_whole_group(start: Start) -> None:
     process = start("sleep 600 & echo ready $!; wait")
     worker = int(wait_for(process, "ready").split()[1])
     assert process.stop() == 128 + signal.SIGTERM
-    assert is_gone(worker)
+    assert has_ended(worker)
 
 
 def test_a_process_that_ignores_sigterm_is_killed(start: Start) -> None:
@@ -70,9 +60,9 @@ def test_a_process_that_ignores_sigterm_is_killed(start: Start) -> None:
     worker = int(wait_for(process, "ready").split()[1])
     pid = process.pid
     assert process.stop() == 128 + signal.SIGKILL
-    assert is_gone(worker)
+    assert has_ended(worker)
     assert pid
-    assert is_gone(pid)
+    assert has_ended(pid)
 
 
 def test_what_a_process_leaves_behind_ends_with_it(start: Start) -> None:
@@ -81,7 +71,7 @@ def test_what_a_process_leaves_behind_ends_with_it(start: Start) -> None:
     worker = int(wait_for(process, "ready").split()[1])
     process.kill()
     assert until(lambda: process.exit_code, what="it ends", seconds=30) == 128 + signal.SIGKILL
-    assert is_gone(worker)
+    assert has_ended(worker)
     process.stop()
 
 
@@ -124,7 +114,7 @@ time.sleep(600)
         parent.kill()
     assert len(pids) == 2
     for pid in pids:
-        until(partial(is_gone, pid), what=f"{pid} has ended", seconds=60)
+        until(lambda pid=pid: has_ended(pid) or None, what=f"{pid} has ended", seconds=60)
 
 
 def test_what_it_holds_is_free_when_the_last_is_gone(start: Start) -> None:

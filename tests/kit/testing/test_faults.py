@@ -6,26 +6,18 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from jobkit.cluster.flink import FlinkCluster
+from jobkit.cluster.processes import has_ended
 from jobkit.cluster.waiting import until
 from jobkit.errors import ClusterError, JobFailed
-from jobkit.testing.faults import Disk, Faults, Killed
+from jobkit.testing.faults import Disk, Faults
 from jobkit.testing.job import Job
 from jobkit.testing.kafka import Kafka
 
 from .conftest import WORDS, numbered
 
 HALF = len(WORDS) // 2
-
-
-def is_gone(killed: Killed) -> bool:
-    """Say whether a process has ended."""
-    try:
-        return psutil.Process(killed.pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def task_managers(job: Job) -> set[str]:
@@ -52,7 +44,7 @@ def assert_exact(job: Job, kafka: Kafka) -> None:
 def test_a_task_manager_is_killed(running: Job, kafka: Kafka, faults: Faults) -> None:
     """Its process is gone, the tasks run in a later attempt, and the job went on from a checkpoint."""
     killed = faults.kill_task_manager()
-    assert is_gone(killed)
+    assert has_ended(killed.pid)
     running.wait_until_recovered()
     assert running.restarts >= 1
     assert running.restored() is not None
@@ -63,7 +55,7 @@ def test_a_task_manager_is_killed(running: Job, kafka: Kafka, faults: Faults) ->
 def test_a_task_manager_is_killed_during_a_checkpoint(running: Job, kafka: Kafka, faults: Faults) -> None:
     """That checkpoint has failed."""
     failed = {each.id for each in running.checkpoints() if each.status == "FAILED"}
-    assert is_gone(faults.kill_task_manager_during_checkpoint())
+    assert has_ended(faults.kill_task_manager_during_checkpoint().pid)
     assert {each.id for each in running.checkpoints() if each.status == "FAILED"} - failed
     running.wait_until_recovered()
     assert_exact(running, kafka)
@@ -73,8 +65,8 @@ def test_a_task_manager_is_killed_during_recovery(running: Job, kafka: Kafka, fa
     """Two different ones are gone, and the job was restarted at least twice."""
     first, second = faults.kill_task_manager_during_recovery()
     assert first.pid != second.pid
-    assert is_gone(first)
-    assert is_gone(second)
+    assert has_ended(first.pid)
+    assert has_ended(second.pid)
     running.wait_until_recovered()
     assert running.restarts >= 2
     assert_exact(running, kafka)
@@ -112,7 +104,7 @@ def test_the_broker_cannot_be_reached(running: Job, kafka: Kafka, faults: Faults
 
 def test_the_job_manager_is_killed(running: Job, faults: Faults) -> None:
     """Without high availability the job is lost, and every question says so."""
-    assert is_gone(faults.kill_job_manager())
+    assert has_ended(faults.kill_job_manager().pid)
     with pytest.raises(ClusterError, match="Could not find Flink job"):
         running.wait_for_checkpoint()
 
@@ -125,7 +117,7 @@ def test_a_highly_available_job_manager_is_killed(
     kafka.produce("words", WORDS[:HALF])
     job.start()
     before = job.wait_for_checkpoint()
-    assert is_gone(new_faults(job).kill_job_manager())
+    assert has_ended(new_faults(job).kill_job_manager().pid)
     job.wait_until_running()
     restored = job.restored()
     assert restored is not None

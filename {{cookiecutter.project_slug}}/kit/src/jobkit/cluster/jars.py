@@ -41,7 +41,7 @@ def library(project: Project, progress: Progress = _silent) -> Path:
     # PyFlink's own jar is in opt/, and comes with each job. Thread mode needs it here: the native library that runs Python can
     # be loaded once for each process, not once for each job, or each restart of one.
     own = [*sorted((home / "lib").glob("*.jar")), *sorted((home / "opt").glob("flink-python-*.jar"))]
-    wanted = [*own, *_fetch(project, project.jars, transitive=False, progress=progress)]
+    wanted = [*own, *fetch(project, project.jars, transitive=False, progress=progress)]
     folder = project.work / "flink" / "lib"
     folder.mkdir(parents=True, exist_ok=True)
     links = {folder / jar.name: jar for jar in wanted}
@@ -66,18 +66,28 @@ def broker_classpath(project: Project, progress: Progress = _silent) -> list[Pat
             where=f"{project.root / 'pyproject.toml'}, [tool.jobkit]",
             remedy='Write kafka = "4.1.1", or the version that you run.',
         )
-    broker = _fetch(project, [f"{_KAFKA}:{project.kafka}"], transitive=True, progress=progress)
+    broker = fetch(project, [f"{_KAFKA}:{project.kafka}"], transitive=True, progress=progress)
     cores = [jar.stem.removeprefix("log4j-core-") for jar in broker if jar.name.startswith("log4j-core-")]
     logging = [f"{_KAFKA_LOGGING}:{version}" for version in cores]  # Kafka's own pom leaves the binding out
-    return [*broker, *_fetch(project, logging, transitive=False, progress=progress)]
+    return [*broker, *fetch(project, logging, transitive=False, progress=progress)]
 
 
 def _target(entry: Path) -> Path | None:
     return entry.readlink() if entry.is_symlink() else None
 
 
-def _fetch(project: Project, coordinates: Sequence[str], *, transitive: bool, progress: Progress) -> list[Path]:
-    """Return the files of Maven coordinates; `.jobkit/flink/jars.json` remembers them."""
+def fetch(project: Project, coordinates: Sequence[str], *, transitive: bool = False, progress: Progress = _silent) -> list[Path]:
+    """Return the files of Maven coordinates; `.jobkit/flink/jars.json` remembers them.
+
+    Args:
+        project: Whose memory is used.
+        coordinates: `group:artifact:version`, each.
+        transitive: Whether what they need comes with them.
+        progress: Called as bytes arrive.
+
+    Raises:
+        ConfigurationError: When one is unknown, cannot be fetched or is damaged.
+    """
     if not coordinates:
         return []
     memory = project.work / "flink" / "jars.json"

@@ -114,6 +114,14 @@ class Process(Printing):
         return self._watchdog.wait(timeout=3 * _GRACE_SECONDS)
 
 
+def has_ended(pid: int) -> bool:
+    """Say whether a process is over, even if whoever started it has not taken note of it."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def stop_all(members: Iterable[Member]) -> None:
     """End members of a cluster at the same time, and wait until nothing of them is left."""
     everyone = list(members)

@@ -32,6 +32,8 @@ class Checkpoint:
         is_savepoint: Whether it was asked for, and is never removed by Flink.
         path: Its folder, while there is one.
         bytes: What it added to the storage.
+        state_bytes: What it refers to in all, with what earlier ones have added.
+        seconds: How long it took from end to end, or so far.
         failure: Why it failed, or None.
     """
 
@@ -40,6 +42,8 @@ class Checkpoint:
     is_savepoint: bool
     path: Path | None
     bytes: int
+    state_bytes: int
+    seconds: float
     failure: str | None
 
 
@@ -216,6 +220,8 @@ def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
         is_savepoint=bool(entry["is_savepoint"]),
         path=snapshots.path(path) if path.startswith(("file:", "/")) else None,
         bytes=int(entry.get("checkpointed_size") or 0),
+        state_bytes=int(entry.get("state_size") or 0),
+        seconds=entry["end_to_end_duration"] / 1000,
         failure=entry.get("failure_message"),
     )
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import ClusterError
+from .clients import KafkaAdminClient, KafkaError, NewTopic, TopicPartition, reader, writer
 from .sample import Record
 from .waiting import until
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its own files in a way that Python has deprecated
-    from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-    from kafka.admin import KafkaAdminClient, NewTopic
-    from kafka.errors import KafkaError
 
 _SECONDS_FOR_TOPICS = 30
 _SECONDS_FOR_TRANSACTIONS = 60
 _SECONDS_BETWEEN_CALLS = 0.3
+_LINGER_MS = 20
 
 
 class Topics:
@@ -31,42 +28,55 @@ class Topics:
         """Connect to the broker at `host:port`."""
         self._servers = servers
         self._admin = KafkaAdminClient(bootstrap_servers=servers)
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=servers,
-            group_id=None,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-        )
+        self._consumer, self._uncommitted = reader(servers), reader(servers, committed=False)
         self._groups: dict[str, Any] = {}
 
     def close(self) -> None:
         """Close all connections."""
-        for consumer in (self._consumer, *self._groups.values()):
+        for consumer in (self._consumer, self._uncommitted, *self._groups.values()):
             consumer.close(autocommit=False)
         self._admin.close()
 
-    def create(self, names: Iterable[str], partitions: int) -> None:
-        """Make the topics that are not there yet."""
-        existing = set(self._admin.list_topics())
-        missing = [NewTopic(name, partitions, 1) for name in dict.fromkeys(names) if name not in existing]
+    def names(self) -> set[str]:
+        """Return the names of all topics."""
+        with self._refusals():
+            return set(self._admin.list_topics())
+
+    def create(self, names: Iterable[str], partitions: int, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Make the topics that are not there yet.
+
+        Args:
+            names: Their names.
+            partitions: How many each gets.
+            settings: Kafka's settings of a topic, for all of them.
+
+        Raises:
+            ClusterError: When the broker refuses.
+        """
+        existing = self.names()
+        missing = [NewTopic(name, partitions, 1, topic_configs=dict(settings)) for name in dict.fromkeys(names) if name not in existing]
         if not missing:
             return
-        try:
+        with self._refusals():
             self._admin.create_topics(missing)
-        except KafkaError as error:
-            raise ClusterError("The topics cannot be made.", found=str(error), where=self._servers) from error
         for topic in missing:  # the broker answers before its own picture of the cluster has them
             until(partial(self._is_known, topic.name), what=f"the topic {topic.name} is there", seconds=_SECONDS_FOR_TOPICS)
 
-    def ends(self, topic: str) -> dict[int, int]:
-        """Return, for each partition, the offset that the next record gets, of those whose transactions have ended."""
-        return self._ends(self._consumer, topic)
+    def ends(self, topic: str, *, committed: bool = True) -> dict[int, int]:
+        """Return, for each partition, the offset that the next record gets.
+
+        Args:
+            topic: The topic.
+            committed: Leave out what lies beyond a transaction that is still open.
+        """
+        consumer = self._consumer if committed else self._uncommitted
+        partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
+        return {partition.partition: int(end) for partition, end in consumer.end_offsets(partitions).items()}
 
     def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """Return, for each partition, the offset that a consumer group has committed; 0 where it has none."""
         if group not in self._groups:
-            self._groups[group] = KafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
+            self._groups[group] = reader(self._servers, group=group)
         return {number: self._groups[group].committed(TopicPartition(topic, number)) or 0 for number in self._partitions(topic)}
 
     def committed(self, group: str, topic: str) -> int:
@@ -87,12 +97,12 @@ class Topics:
         """
         ends = self.ends(topic)
         skip, total, last = dict(ends), sum(ends.values()), time.monotonic()
-        producer = KafkaProducer(bootstrap_servers=self._servers, acks="all", enable_idempotence=True, linger_ms=20)
+        producer = writer(self._servers, linger_ms=_LINGER_MS)
         pending: list[Any] = []
         try:
             progress(total)
             for place, record in enumerate(records):
-                partition = _partition(place, record, partitions)
+                partition = partition_of(place, record, partitions)
                 if skip[partition] > 0:
                     skip[partition] -= 1
                     continue
@@ -116,10 +126,10 @@ class Topics:
             records: The records; one without a key goes to the partition of its place.
             partitions: How many partitions the topic has.
         """
-        producer = KafkaProducer(bootstrap_servers=self._servers, acks="all", enable_idempotence=True, linger_ms=20)
+        producer = writer(self._servers, linger_ms=_LINGER_MS)
         try:
             sent = [
-                producer.send(topic, key=record.key, value=record.value, partition=_partition(place, record, partitions))
+                producer.send(topic, key=record.key, value=record.value, partition=partition_of(place, record, partitions))
                 for place, record in enumerate(records)
             ]
             producer.flush()
@@ -129,7 +139,8 @@ class Topics:
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove topics."""
-        self._admin.delete_topics(list(names))
+        with self._refusals():
+            self._admin.delete_topics(list(names))
 
     def read(self, topic: str) -> list[Record]:
         """Return all records of a topic whose transactions were committed, partition by partition.
@@ -149,16 +160,20 @@ class Topics:
 
     def _settled(self, topic: str) -> dict[int, int]:
         """Wait until no transaction is open in a topic, and return its end offsets."""
-        every = KafkaConsumer(bootstrap_servers=self._servers, group_id=None, enable_auto_commit=False, isolation_level="read_uncommitted")
 
         def probe() -> dict[int, int] | None:
             committed = self.ends(topic)
-            return committed if committed == self._ends(every, topic) else None
+            return committed if committed == self.ends(topic, committed=False) else None
 
+        return until(probe, what=f"all transactions in {topic} have ended", seconds=_SECONDS_FOR_TRANSACTIONS)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Make errors of ours of the broker's."""
         try:
-            return until(probe, what=f"all transactions in {topic} have ended", seconds=_SECONDS_FOR_TRANSACTIONS)
-        finally:
-            every.close()
+            yield
+        except KafkaError as error:
+            raise ClusterError("The broker refuses what it was asked for its topics.", found=str(error), where=self._servers) from error
 
     def _is_known(self, topic: str) -> bool | None:
         return bool(self._consumer.partitions_for_topic(topic)) or None
@@ -169,12 +184,9 @@ class Topics:
             raise ClusterError(f"There is no topic {topic}.", where=self._servers)
         return sorted(numbers)
 
-    def _ends(self, consumer: Any, topic: str) -> dict[int, int]:
-        partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
-        return {partition.partition: end for partition, end in consumer.end_offsets(partitions).items()}
 
-
-def _partition(place: int, record: Record, partitions: int) -> int:
+def partition_of(place: int, record: Record, partitions: int) -> int:
+    """Return the partition of a record: that of its key, the same on every machine, or without a key that of its place."""
     return (place if record.key is None else zlib.crc32(record.key)) % partitions
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
+from ..cluster.processes import has_ended
 from ..errors import ClusterError, ConfigurationError, JobkitError
 
 RATE = 100
@@ -135,18 +134,11 @@ class Recording:
             return list(read(self._output.read_text(encoding="utf-8", errors="replace").splitlines()))
         if _DENIED.search(said):
             raise NoRights(self._process)
-        if not _is_there(self._pid):
+        if has_ended(self._pid):
             return []
         reasons = [line.removeprefix("Error:").strip() for line in said.splitlines() if line.startswith("Error:")]
         found = reasons[0] if reasons else f"exit code {self._spy.returncode}"
         raise ClusterError("py-spy could not sample the process.", found=found, where=self._process)
-
-
-def _is_there(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def read(lines: Iterable[str]) -> Iterator[Stack]:

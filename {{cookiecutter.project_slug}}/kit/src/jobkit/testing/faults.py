@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from ..cluster import snapshots
 from ..cluster.place import Member
+from ..cluster.processes import has_ended
 from ..cluster.waiting import until
 from ..errors import ClusterError, ConfigurationError
 from .backends import KafkaBroker
@@ -269,16 +268,9 @@ def _kill(member: Member) -> Killed:
     if pid is None:
         raise ClusterError(f"{member.name} is not running.", where=str(member.log))
     member.kill()
-    if not _is_gone(pid):
+    if not has_ended(pid):
         raise ClusterError(f"{member.name} is still there.", found=f"process {pid}")
     return Killed(_id(member), pid)
-
-
-def _is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def _writes(write: Callable[[bytes], int], block: bytes) -> bool:
