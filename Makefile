@@ -2,7 +2,7 @@
 # lint   ruff and mypy over template, kit, hooks and tests                                 clean  what these leave
 # docs   the site, with its reference pages and pictures made anew
 # soak   a TaskManager killed $(COUNT) times, in a project with the default answers
-# bench  the job against plain PyFlink, Flink SQL, Quix Streams, Bytewax and Pathway; an hour and more
+# bench  the job against plain PyFlink, Flink SQL, Quix Streams, Bytewax and Pathway; some hours
 BIN     := .venv/bin
 PROJECT := build/flight-delays
 KIT     := {{cookiecutter.project_slug}}/kit
@@ -11,6 +11,7 @@ TEMPLATE := $(shell find cookiecutter.json hooks '{{cookiecutter.project_slug}}'
 .PHONY: demo soak test lint bench docs clean
 
 COUNT := 50
+BOUNDS := jobkit-0ms,jobkit-20ms,jobkit-50ms,jobkit-100ms,jobkit-200ms,jobkit-500ms
 
 demo: $(PROJECT)/Makefile
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(PROJECT) run
@@ -36,6 +37,8 @@ lint: .venv/.dev
 
 bench: .venv/.dev
 	@$(BIN)/python -m bench --latency --out docs/benchmarks
+	@$(BIN)/python -m bench --latency --out docs/benchmarks --add --no-throughput --contenders "$(BOUNDS)"
+	@$(BIN)/python -m bench --keys 229 --out docs/benchmarks --add --contenders jobkit-one-taskmanager
 
 # The reference pages and the pictures are made from the code and committed; a test compares them.
 docs: .venv/.dev

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from . import benchmark, environments, flights, machine, page, report
 from .benchmark import Plan
-from .contenders import everyone
+from .contenders import everyone, variants
 from .contenders.contender import Contender
 from .contenders.flink import FlinkContender
 from .latency import WARM_UP_SECONDS, Pace
@@ -27,34 +27,37 @@ _NOTES = Console(stderr=True)
 
 
 def main(  # noqa: PLR0913, PLR0917  (options are arguments)
-    records: Annotated[int, typer.Option(help="Records of each input.", min=1_000)] = 800_000,
+    records: Annotated[int, typer.Option(help="Records of each input.", min=1_000)] = 3_500_000,
     keys: Annotated[str, typer.Option(help="Numbers of keys, one input for each, separated by commas.")] = "229,20000,1000000",
     rounds: Annotated[int, typer.Option(help="How often each contender runs on each input.", min=1)] = 3,
     contenders: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
     flink: Annotated[list[str] | None, typer.Option(help="One more job on Flink, as NAME=MODULE:FUNCTION.")] = None,
     cores: Annotated[int, typer.Option(help="Processors for contender and broker.", min=1)] = 2,
-    slots: Annotated[int, typer.Option(help="Slots of a TaskManager: 1 makes two of them, 2 makes one.", min=1, max=2)] = 1,
-    limit: Annotated[float, typer.Option(help="Seconds after which a run is stopped, and measured as far as it got.")] = 300,
+    limit: Annotated[float, typer.Option(help="Seconds after which a run is stopped, and measured as far as it got.")] = 100,
+    warm_up: Annotated[float, typer.Option(help="Seconds after its first output in which a contender is not measured.", min=0)] = 20,
+    throughput: Annotated[bool, typer.Option(help="Measure throughput.")] = True,  # noqa: FBT002
     latency: Annotated[bool, typer.Option("--latency", help="Measure latency, too, on the first input.")] = False,  # noqa: FBT002
     rate: Annotated[float, typer.Option(help="Records a second, for --latency.")] = 10_000,
     seconds: Annotated[float, typer.Option(help="Seconds of that pace.")] = 30,
     flights_file: Annotated[Path | None, typer.Option("--flights", help="The Parquet file of flights.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder for results.json, its plot and its page.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder for results.json, its plots and its page.")] = None,
+    add: Annotated[bool, typer.Option("--add", help="Add to what is in that folder.")] = False,  # noqa: FBT002
 ) -> None:
     """Measure PyFlink and its peers on one job, and check every record that they write."""
     place = Place(CACHE)
     place.cache.mkdir(parents=True, exist_ok=True)
-    chosen = _choose(everyone(place), contenders, flink or [], place)
-    plan = Plan(records, _numbers(keys), rounds, limit, machine.cores(cores), slots, flights.find(flights_file, place.cache))
+    chosen = _choose(contenders, flink or [], place)
+    plan = Plan(records, _numbers(keys), rounds, limit, warm_up, machine.cores(cores), flights.find(flights_file, place.cache))
     versions = {}
     for name, contender in chosen.items():
         _NOTES.print(f"[dim]preparing {name}[/dim]", highlight=False)
         versions[name] = contender.prepare()
     pace = Pace(plan.flights, plan.keys[0], rate, WARM_UP_SECONDS, seconds) if latency else None
-    findings = Report.begin(plan, pace, chosen, machine.describe(place, plan.cores, versions))
+    earlier = report.read(out) if add and out is not None else None
+    findings = Report.begin(plan, pace, chosen, machine.describe(place, plan.cores, versions), earlier)
     step_aside(plan.cores)
     with Display(_NOTES) as display, benchmark.surroundings(place, plan, display.progress) as around:
-        for result in benchmark.runs(plan, chosen, pace, around):
+        for result in benchmark.runs(place, plan, chosen, pace, around, with_throughput=throughput):
             findings.add(result)
             display.phase(report.line(result))
             if out is not None:
@@ -67,20 +70,22 @@ def main(  # noqa: PLR0913, PLR0917  (options are arguments)
 
 
 def _illustrate(out: Path, place: Place) -> None:
-    """Draw the plot and write the page, from the JSON that is there."""
+    """Draw the plots and write the page, from the JSON that is there."""
     page.write(out)
     python = environments.provide("plot", place.cache)
-    environments.run([str(python), str(ROOT / "bench" / "plot.py"), str(out / report.RESULTS), str(out / page.PLOT)])
-    _NOTES.print(f"[green]✓[/green] written: {report.RESULTS}, {page.PAGE} and {page.PLOT} in {out}", highlight=False, soft_wrap=True)
+    environments.run([str(python), str(ROOT / "bench" / "plot.py"), str(out)])
+    _NOTES.print(f"[green]✓[/green] written: {report.RESULTS}, {page.PAGE} and plots in {out}", highlight=False, soft_wrap=True)
 
 
-def _choose(known: dict[str, Contender], names: str, more: list[str], place: Place) -> dict[str, Contender]:
+def _choose(names: str, more: list[str], place: Place) -> dict[str, Contender]:
+    usual = everyone(place)
+    known = {**usual, **variants(place)}
     for entry in more:
         name, separator, build = entry.partition("=")
         if not separator or ":" not in build:
             raise ConfigurationError("--flink takes NAME=MODULE:FUNCTION.", found=entry)
-        known[name] = FlinkContender(name, build, place)
-    wanted = [name.strip() for name in names.split(",") if name.strip()] or list(known)
+        usual[name] = known[name] = FlinkContender(name, build, place)
+    wanted = [name.strip() for name in names.split(",") if name.strip()] or list(usual)
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise ConfigurationError("There is no such contender.", found=", ".join(unknown), remedy=f"Known: {', '.join(known)}.")

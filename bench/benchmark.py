@@ -6,18 +6,17 @@ import logging
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jobkit.bench import load
-from jobkit.bench.load import Load
 from jobkit.bench.measure import Tail
 from jobkit.bench.resources import pinned
+from jobkit.cluster.topics import Topics
 from jobkit.errors import ClusterError
 
-from . import flights, latency
+from . import feeding, flights, latency
 from .contenders.contender import Contender
 from .errors import BenchmarkError
 from .latency import Pace
@@ -37,8 +36,8 @@ class Plan:
         keys: How many keys each may have: one input for each number.
         rounds: How often each contender runs on each.
         seconds: How long a run may take.
+        warm_up: See `Surroundings`.
         cores: Which processors the contenders and the broker may use.
-        slots: How many slots a TaskManager has.
         flights: The file of flights.
     """
 
@@ -46,8 +45,8 @@ class Plan:
     keys: Sequence[int]
     rounds: int
     seconds: float
+    warm_up: float
     cores: Sequence[int]
-    slots: int
     flights: Path
 
 
@@ -69,7 +68,7 @@ def surroundings(place: Place, plan: Plan, progress: Progress) -> Iterator[Surro
         pid = broker.process.pid
         if pid is None:
             raise ClusterError("The broker has ended.", where=str(broker.process.log))
-        yield Surroundings(servers, pid, plan.cores, folder, plan.seconds, progress, plan.slots)
+        yield Surroundings(servers, pid, plan.cores, folder, plan.seconds, progress, plan.warm_up)
     finally:
         broker.stop()
         for name in ("kafka", "tmp", "logs"):
@@ -78,16 +77,17 @@ def surroundings(place: Place, plan: Plan, progress: Progress) -> Iterator[Surro
             folder.rmdir()
 
 
-def inputs(plan: Plan, around: Surroundings) -> Iterator[Input]:
+def inputs(place: Place, plan: Plan, around: Surroundings) -> Iterator[Input]:
     """Make the inputs one after another; the one before is removed."""
     for keys in plan.keys:
         topic = f"flights-{keys}"
-        load.create(around.servers, {topic: _DAYS}, PARTITIONS)
-        with Load(around.servers, topic, PARTITIONS) as sender:
-            fed = partial(_fed, around.progress, keys, plan.records)
-            sender.send_all(flights.records(plan.flights, plan.records, keys), fed)
+        with closing(Topics(around.servers)) as client:
+            client.create([topic], PARTITIONS, _DAYS)
+        fed = partial(_fed, around.progress, keys, plan.records)
+        feeding.feed(place, around.servers, topic, flights.records(plan.flights, plan.records, keys), fed)
         yield Input(topic, keys, _expected(topic, plan, around))
-        load.delete(around.servers, topic.__eq__)
+        with closing(Topics(around.servers)) as client:
+            client.delete([topic])
 
 
 def _fed(progress: Progress, keys: int, total: int, done: int) -> None:
@@ -106,16 +106,20 @@ def _expected(topic: str, plan: Plan, around: Surroundings) -> Expected:
     return expected
 
 
-def runs(plan: Plan, contenders: Mapping[str, Contender], pace: Pace | None, around: Surroundings) -> Iterator[Result]:
+def runs(  # noqa: PLR0913
+    place: Place, plan: Plan, contenders: Mapping[str, Contender], pace: Pace | None, around: Surroundings, *, with_throughput: bool = True
+) -> Iterator[Result]:
     """Run all contenders on all inputs, in rounds: what changes on the machine meanwhile strikes all of them.
 
     Args:
+        place: What feeds them runs with.
         plan: What is to be measured.
         contenders: Who runs.
         pace: How latency is measured, after throughput; or None.
         around: What all runs share.
+        with_throughput: Whether throughput is measured.
     """
-    for source in inputs(plan, around):
+    for source in inputs(place, plan, around) if with_throughput else ():
         for number in range(1, plan.rounds + 1):
             for contender in contenders.values():
                 yield execute(contender, source, number, around)

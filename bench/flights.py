@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import chain, islice, repeat
 from pathlib import Path
 
+import orjson
+import pyarrow.compute  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
 from jobkit.cluster.sample import Record
 
@@ -19,7 +21,6 @@ from .errors import BenchmarkError
 
 VARIABLE = "FLIGHTS"
 NAME = "flights-3m.parquet"
-COUNT = 3_000_000
 ORIGINS = 229
 MALFORMED_EVERY = 1_000
 
@@ -74,18 +75,13 @@ def _fetch(file: Path) -> None:
 
 
 def records(file: Path, count: int, keys: int) -> Iterator[Record]:
-    """Yield the first flights as Kafka records, each thousandth malformed; the same arguments give the same bytes.
+    """Yield flights as Kafka records, each thousandth malformed; the same arguments give the same bytes.
 
     Args:
         file: The Parquet file.
-        count: How many.
+        count: How many. After the last one in the file comes the first again.
         keys: How many keys there may be: the origins, or origins with a number behind them.
-
-    Raises:
-        BenchmarkError: When there are fewer flights.
     """
-    if count > COUNT:
-        raise BenchmarkError("There are not that many flights.", found=f"{count:,}", remedy=f"Ask for {COUNT:,} at most.")
     for number, flight in enumerate(flights(file, count)):
         key = key_of(flight["origin"], number, keys)
         body = {**flight, "key": key}
@@ -94,24 +90,29 @@ def records(file: Path, count: int, keys: int) -> Iterator[Record]:
 
 
 def flights(file: Path, count: int) -> Iterator[dict[str, object]]:
-    """Yield the first flights as they are in the file, with the date as text."""
-    left = count
-    for batch in pyarrow.parquet.ParquetFile(file).iter_batches(columns=_COLUMNS):
-        for row in batch.slice(0, left).to_pylist():
-            yield {**row, "date": row["date"].strftime("%Y/%m/%d %H:%M")}
-        left -= min(left, batch.num_rows)
-        if not left:
-            return
+    """Yield flights as they are in the file, from its beginning and as often as it takes, with the date as text."""
+    source = pyarrow.parquet.ParquetFile(file)
+    batches = chain.from_iterable(source.iter_batches(columns=_COLUMNS) for _ in repeat(None))
+    return islice(chain.from_iterable(map(_rows, batches)), count)
+
+
+def _rows(batch: pyarrow.RecordBatch) -> list[dict[str, object]]:
+    dates = pyarrow.compute.strftime(batch.column("date"), format="%Y/%m/%d %H:%M")
+    rows: list[dict[str, object]] = batch.set_column(batch.schema.get_field_index("date"), "date", dates).to_pylist()
+    return rows
 
 
 def key_of(origin: object, number: int, keys: int) -> str:
-    """Return the key of a flight: its origin, or with more keys than origins, origin and a hash of its number."""
-    return str(origin) if keys <= ORIGINS else f"{origin}-{zlib.crc32(str(number).encode()) % keys}"
+    """Return the key of a flight: its origin, or with more keys than origins, origin and a hash of its number.
+
+    Each origin has as many keys; those of airports with few flights do not all occur.
+    """
+    return str(origin) if keys < 2 * ORIGINS else f"{origin}-{zlib.crc32(str(number).encode()) % (keys // ORIGINS)}"
 
 
 def encode(body: dict[str, object]) -> bytes:
     """Return a record's bytes."""
-    return json.dumps(body, separators=(",", ":")).encode()
+    return orjson.dumps(body)
 
 
 def spoil(body: dict[str, object], number: int) -> bytes:

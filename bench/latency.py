@@ -7,22 +7,22 @@ import time
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobkit.bench import load, measure
+from jobkit.bench import measure
 from jobkit.bench.load import Load, Sent
 from jobkit.bench.measure import Tail
 from jobkit.bench.visibility import RESOLUTION_SECONDS, Visibility
 from jobkit.cluster.sample import Record
-from jobkit.errors import JobkitError
-from kafka.errors import KafkaError
+from jobkit.cluster.topics import Topics
 
 from . import flights
 from .contenders.contender import Contender, Contract, Running, Task
 from .errors import BenchmarkError
-from .outputs import follow_final, shown
+from .outputs import follow, shown
 from .runs import PARTITIONS, Result, Surroundings, launch, task_for, topics
 from .verify import Expected, parse
 
@@ -64,16 +64,13 @@ def execute(contender: Contender, pace: Pace, number: int, around: Surroundings)
     """
     result = Result(contender.name, pace.keys, number, kind="latency")
     task = task_for(contender, f"paced-{contender.name}-{time.time_ns()}", around)
-    try:
-        load.create(around.servers, {task.input: {}}, PARTITIONS)
-        with topics(task, around) as outputs:
-            _Run(contender, pace, task, outputs, around).measure(result)
-    except JobkitError as error:
-        result.fail(error)
-    except KafkaError as error:
-        result.fail(BenchmarkError("The broker does not do as it is told.", found=repr(error)))
-    finally:
-        load.delete(around.servers, task.input.__eq__)
+    with result.or_reason(), closing(Topics(around.servers)) as client:
+        client.create([task.input], PARTITIONS)
+        try:
+            with topics(task, around) as outputs:
+                _Run(contender, pace, task, outputs, around).measure(result)
+        finally:
+            client.delete([task.input])
     return result
 
 
@@ -93,7 +90,8 @@ class _Run:
             running = launch(self._contender, self._task, self._around)
             begin, sent = self._send(running)
             expected = self._expected()
-            result.complete = self._follow(running, expected)
+            contract, seconds = self._contender.contract, self._around.seconds
+            result.complete = follow(contract, self._output, self._rejects, expected, seconds, lambda _: running.check())
         finally:
             if running is not None:
                 running.stop()
@@ -109,11 +107,12 @@ class _Run:
         """Send a few records until the first one is through, then all at the pace; return when those begin that count."""
         source, deadline = iter(self._source), time.monotonic() + _SECONDS_TO_START
         with Load(self._task.servers, self._task.input, PARTITIONS, linger_ms=_LINGER_MS) as sender:
-            while not any(load.ends(self._task.servers, self._task.output, committed=False).values()):
-                running.check()
-                sender.send_evenly(source, _TRICKLE, _TRICKLE_SECONDS)
-                if time.monotonic() > deadline:
-                    raise BenchmarkError("Nothing was written in time.")
+            with closing(Topics(self._task.servers)) as client:
+                while not any(client.ends(self._task.output, committed=False).values()):
+                    running.check()
+                    sender.send_evenly(source, _TRICKLE, _TRICKLE_SECONDS)
+                    if time.monotonic() > deadline:
+                        raise BenchmarkError("Nothing was written in time.")
             self._seen = Visibility(self._task.servers, self._task.output)
             what = f"{self._contender.name}, {self._pace.rate:,.0f}/s: seconds"
             seconds = self._pace.warm_up + self._pace.seconds
@@ -135,14 +134,6 @@ class _Run:
             if flight is not None:
                 self._sent.setdefault(flight[0], array("d")).append(json.loads(value)["sent"])
         return Expected(part.values for part in tail.partitions.values())
-
-    def _follow(self, running: Running, expected: Expected) -> bool:
-        def look(_: int) -> None:
-            running.check()
-
-        if self._contender.contract is Contract.FINAL:
-            return follow_final(self._output, self._rejects, expected, self._around.seconds, look)
-        return measure.follow([self._output, self._rejects], expected.total, self._around.seconds, look)
 
     def _figures(
         self, begin: float, sent: Sent, times: Sequence[int], steps: Mapping[int, tuple[array[float], array[int]]]
@@ -193,21 +184,12 @@ class _Source:
     def __init__(self, pace: Pace) -> None:
         """Make ready as many as can be needed."""
         count = int(_TRICKLE * _SECONDS_TO_START + pace.rate * (pace.warm_up + pace.seconds))
-        self._ready = list(_ready(pace, min(count, flights.COUNT)))
+        self._ready = list(flights.records(pace.flights, count, pace.keys))
 
     def __iter__(self) -> Iterator[Record]:
         """Yield them, with `sent` in milliseconds since the epoch; a malformed one does without."""
-        for key, value in self._ready:
+        for key, value in ((record.key, record.value) for record in self._ready):
             yield Record(key, value[:-1] + b',"sent":%.3f}' % (time.time() * 1000) if value.endswith(b"}") else value)
-
-
-def _ready(pace: Pace, count: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values."""
-    for number, flight in enumerate(flights.flights(pace.flights, count)):
-        key = flights.key_of(flight["origin"], number, pace.keys)
-        body = {**flight, "key": key}
-        is_malformed = (number + 1) % flights.MALFORMED_EVERY == 0
-        yield key.encode(), flights.spoil(body, number) if is_malformed else flights.encode(body)
 
 
 def _percentiles(values: list[float]) -> dict[str, float]:

@@ -5,13 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from jobkit.bench import measure
 from jobkit.bench.measure import Tail
 
 from .contenders.contender import Contract
 from .verify import Expected
 
 
-def follow_final(output: Tail, rejects: Tail, expected: Expected, seconds: float, look: Callable[[int], None]) -> bool:
+def follow(contract: Contract, output: Tail, rejects: Tail, expected: Expected, seconds: float, look: Callable[[int], None]) -> bool:  # noqa: PLR0913, PLR0917
+    """Wait until a contender has committed all its output; say whether it has.
+
+    Args:
+        contract: What it writes.
+        output: The topic of its results.
+        rejects: The topic of what it has rejected.
+        expected: What the input gives.
+        seconds: How long to wait.
+        look: Called on each look with how many records of the input show in the output; raises when the contender has failed.
+    """
+    if contract is Contract.FINAL:
+        return _follow_final(output, rejects, expected, seconds, look)
+    return measure.follow([output, rejects], expected.total, seconds, look)
+
+
+def _follow_final(output: Tail, rejects: Tail, expected: Expected, seconds: float, look: Callable[[int], None]) -> bool:
     """Wait for the last update of each key, by reading along: their number is not known beforehand."""
     deadline, seen = time.monotonic() + seconds, _Updates(expected)
     while time.monotonic() < deadline:

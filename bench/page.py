@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from . import report
 
 PAGE = "index.md"
-PLOT = "throughput.svg"
+PLOT, BOUNDS, MEMORY = "throughput.svg", "bounds.svg", "memory.svg"
 
 _HEAD = """\
 # The benchmark
@@ -27,11 +28,12 @@ wrong, out of order, or there twice. A run that fails this has no figures here.
 
 ![Throughput of each contender]({plot})
 
-Records a second at full pace: those between the tenth and the ninetieth percentile of the output, by the broker's time, divided by the
-time that they took. Broker and contender share {cores} processors. {records:,} records, {partitions} partitions, commits every
-{commit:g} s; the median of {rounds}, in which the contenders took turns. Start-up is counted apart, from the launch of the first
-process to the first record that is written. Processor time is that of the contender's processes at full pace, for a million records;
-memory is the most that they had at one time. Keys are as many as there may be; in the records there are {distinct}.
+Records a second at full pace: those from {warm_up:g} s after the first output (Java's compiler needs that time, caches fill) to the last
+twentieth of the output, by the broker's time, divided by the time that they took. Broker and contender share {cores} processors.
+{records:,} records, {partitions} partitions, commits every {commit:g} s; the median of {rounds}, in which the contenders took turns.
+Start-up is counted apart, from the launch of the first process to the first record that is written. Processor time is that of the
+contender's processes at full pace, for a million records; memory is the most that they had at one time. Keys are as many as there may
+be; in the records there are {distinct}.
 A contender that writes one update for each key and commit, not one for each record, does less; its figure is over its whole run, start-up
 included.
 """
@@ -41,6 +43,20 @@ _LATENCY = """\
 
 At {rate:,.0f} records a second, evenly spaced: from when a record is sent until its result is in Kafka, and until a reader of committed
 records sees it. The latter includes the wait for the next commit: there is one every {commit:g} s. Milliseconds.
+"""
+
+_BOUNDS = """\
+![Latency over the time for which records are collected]({plot})
+
+`jobkit-<n>ms` is the job with `Batching(within=<n>)`; the default is 100.
+"""
+
+_MEMORY = f"""\
+## Memory
+
+![Memory over the records that were written]({MEMORY})
+
+All processes of a run, once a million records are written: the slope is of the line that fits best.
 """
 
 
@@ -55,6 +71,7 @@ def text(document: Mapping[str, Any]) -> str:
     settings, machine = document["settings"], document["machine"]
     facts = {
         "plot": PLOT,
+        "warm_up": settings["warm_up_seconds"],
         "cores": machine["processors_of_a_run"],
         "records": settings["records"],
         "partitions": settings["partitions"],
@@ -69,6 +86,11 @@ def text(document: Mapping[str, Any]) -> str:
             _LATENCY.format(rate=settings["latency_rate"], **facts),
             _table(["keys", "contender", "p50", "p99", "max", "visible p50", "visible p99"], latency),
         ]
+        if sum(re.search(r"-\d+ms\b", row[1]) is not None for row in latency) > 1:
+            parts.append(_BOUNDS.format(plot=BOUNDS))
+    grown = list(report.memory(document))
+    if grown:
+        parts += [_MEMORY, _table(["keys", "contender", "MiB at a million", "MiB at the end", "MiB for each million more"], grown)]
     parts += ["## Contenders\n", _contenders(document), "## Checkpoints\n", _checkpoints(document), "## Machine\n", _machine(machine)]
     return "\n".join(parts)
 

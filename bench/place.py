@@ -23,16 +23,17 @@ CACHE = ROOT / "build" / "bench"
 
 _FLINK = "2.2"
 _JAVA_OF_KAFKA = 17
+_KAFKA_TOOLS = "org.apache.kafka:kafka-tools"
 _FULL_COMPILER = "-XX:TieredStopAtLevel=4"
 
 
 class BenchMachine(Machine):
-    """This machine, with the benchmark's own programs, and the kit, on the path of every Python."""
+    """This machine, with the benchmark's own programs on the path of every Python."""
 
     def environment(self, temporary: Path) -> Mapping[str, str]:
         """Return the variables of Flink's processes."""
         variables = super().environment(temporary)
-        path = [str(ROOT), str(TEMPLATE / "kit" / "src"), variables["PYTHONPATH"]]
+        path = [str(ROOT), variables["PYTHONPATH"]]
         return {**variables, "PYTHONPATH": os.pathsep.join(path)}
 
 
@@ -72,3 +73,9 @@ class Place:
     def broker(self, folder: Path) -> Broker:
         """Start a broker, and do not wait."""
         return Broker(folder, classpath=jars.broker_classpath(self.project), java=self.java)
+
+    def kafka_tool(self, name: str) -> list[str]:
+        """Return the command of one of Kafka's own tools, such as `ConsoleProducer`."""
+        tools = jars.fetch(self.project, [f"{_KAFKA_TOOLS}:{self.project.kafka}"])
+        classpath = os.pathsep.join(map(str, [*jars.broker_classpath(self.project), *tools]))
+        return [str(self.java.executable), "-Xmx512m", "-cp", classpath, f"org.apache.kafka.tools.{name}"]

@@ -1,9 +1,11 @@
-"""The picture of a benchmark, run in an environment of its own: `python plot.py results.json throughput.svg`."""
+"""The pictures of a benchmark, drawn in an environment of its own: `python plot.py FOLDER`."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,41 +18,113 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 _HEIGHT = 0.34
 _COLOURS = {True: "#3b6ea5", False: "#b9c9da"}
+_BOUND = "jobkit-"
 
 
-def main(source: Path, target: Path) -> None:
+def main(folder: Path) -> None:
+    """Draw what the document in a folder has figures for."""
+    document = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    if any(run["kind"] == "throughput" for run in document["runs"]):
+        throughput(document, folder / "throughput.svg")
+        memory(document, folder / "memory.svg")
+    if len(list(_bounds(document))) > 1:
+        bounds(document, folder / "bounds.svg")
+
+
+def throughput(document: dict[str, Any], target: Path) -> None:
     """Draw a panel for each number of keys: a bar for each contender, from the least to the most as a line."""
-    document = json.loads(source.read_text(encoding="utf-8"))
-    names = list(document["contenders"])
     counts = document["settings"]["keys"]
-    figure, panels = plt.subplots(len(counts), 1, figsize=(8, 0.7 + len(counts) * (0.9 + _HEIGHT * len(names))), squeeze=False, sharex=True)
+    names = {keys: [name for name in document["contenders"] if _runs(document, keys, name)] for keys in counts}
+    counts = [keys for keys in counts if names[keys]]
+    heights = [len(names[keys]) for keys in counts]
+    size = (8, 0.7 + sum(0.9 + _HEIGHT * height for height in heights))
+    figure, panels = plt.subplots(len(counts), 1, figsize=size, squeeze=False, sharex=True, height_ratios=heights)
     for panel, keys in zip(panels[:, 0], counts, strict=True):
-        for place, name in enumerate(reversed(names)):
-            _bar(panel, place, [run for run in document["runs"] if _fits(run, keys, name)])
-        panel.set_yticks(range(len(names)), list(reversed(names)))
-        panel.set_ylim(-0.5, len(names) - 0.5)
+        for place, name in enumerate(reversed(names[keys])):
+            _bar(panel, place, _runs(document, keys, name))
+        panel.set_yticks(range(len(names[keys])), list(reversed(names[keys])))
+        panel.set_ylim(-0.5, len(names[keys]) - 0.5)
         panel.margins(x=0.12)
         panel.set_title(f"{keys:,} keys", loc="left", fontsize=10)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        _plain(panel)
     panels[-1, 0].set_xlabel("records a second, median; the line spans all rounds")
-    figure.tight_layout()
-    figure.savefig(target, metadata={"Date": None})
+    _save(figure, target)
 
 
-def _fits(run: dict[str, Any], keys: int, name: str) -> bool:
-    return (run["kind"], run["keys"], run["contender"]) == ("throughput", keys, name) and not run["error"]
+def memory(document: dict[str, Any], target: Path) -> None:
+    """Draw the memory of each run of jobkit over the records that it has written."""
+    figure, panel = plt.subplots(figsize=(8, 3.5))
+    for keys in document["settings"]["keys"]:
+        for run in (run for run in _runs(document, keys, "jobkit") if not run["error"]):
+            figures = run["figures"]
+            written = list(accumulate(figures["by_second"]))
+            points = []
+            for second, held in figures["memory_mib"]:
+                place = int(second - figures["startup_seconds"])
+                if 0 <= place < len(written):
+                    points.append((written[place], held))
+            label = f"{keys:,} keys" if run["round"] == 1 else None
+            panel.plot(*zip(*points, strict=True), label=label, color=f"C{document['settings']['keys'].index(keys)}", linewidth=1)
+    panel.set_ylim(bottom=0)
+    panel.set_xlabel("records written")
+    panel.set_ylabel("MiB, all processes")
+    panel.legend(frameon=False)
+    _plain(panel)
+    _save(figure, target)
+
+
+def bounds(document: dict[str, Any], target: Path) -> None:
+    """Draw latency over the time for which records are collected."""
+    figure, panel = plt.subplots(figsize=(8, 3.5))
+    points = sorted(_bounds(document))
+    for place, name in ((1, "p50"), (2, "p99")):
+        panel.plot([point[0] for point in points], [point[place] for point in points], marker="o", label=name)
+    panel.set_ylim(bottom=0)
+    panel.set_xlabel("records are collected for, ms")
+    panel.set_ylabel("until written, ms")
+    panel.legend(frameon=False)
+    _plain(panel)
+    _save(figure, target)
+
+
+def _bounds(document: dict[str, Any]) -> Iterator[tuple[int, float, float]]:
+    """Yield bound, p50 and p99, in milliseconds, each the median of all rounds."""
+    for name in document["contenders"]:
+        bound = name.removeprefix(_BOUND).removesuffix("ms")
+        runs = [
+            run["figures"]["written_ms"]
+            for run in document["runs"]
+            if (run["kind"], run["contender"]) == ("latency", name) and not run["error"]
+        ]
+        if name.startswith(_BOUND) and bound.isdecimal() and runs:
+            yield int(bound), median(run["p50"] for run in runs), median(run["p99"] for run in runs)
+
+
+def _runs(document: dict[str, Any], keys: int, name: str) -> list[dict[str, Any]]:
+    return [run for run in document["runs"] if (run["kind"], run["keys"], run["contender"]) == ("throughput", keys, name)]
 
 
 def _bar(panel: Any, place: int, runs: list[dict[str, Any]]) -> None:
-    rates = [run["figures"]["records_per_second"] for run in runs]
+    good = [run for run in runs if not run["error"]]
+    rates = [run["figures"]["records_per_second"] for run in good]
     if not rates:
         panel.text(0, place, " failed", va="center", fontsize=8)
         return
-    panel.barh(place, median(rates), color=_COLOURS[all(run["complete"] for run in runs)], height=0.7)
+    panel.barh(place, median(rates), color=_COLOURS[all(run["complete"] for run in good)], height=0.7)
     panel.plot([min(rates), max(rates)], [place, place], color="black", linewidth=1)
     panel.text(max(rates), place, f"  {median(rates):,.0f}", va="center", fontsize=8)
 
 
+def _plain(panel: Any) -> None:
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+def _save(figure: Any, target: Path) -> None:
+    figure.tight_layout()
+    figure.savefig(target, metadata={"Date": None})
+    plt.close(figure)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import accumulate
 from pathlib import Path
+from statistics import linear_regression, median
 from typing import Any
 
-from jobkit.bench.measure import median
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from .benchmark import Plan
 from .contenders.contender import Contender
+from .errors import BenchmarkError
 from .latency import Pace
 from .runs import COMMIT_SECONDS, PARTITIONS, Result
 
 RESULTS = "results.json"
+_MILLION = 1_000_000
 _DISTURBED = 0.05
 """The share of a run's processors that may go to other processes: what is measured beyond it says little."""
 
@@ -35,7 +38,14 @@ class Report:
     _results: list[Result] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, plan: Plan, pace: Pace | None, contenders: Mapping[str, Contender], machine: Mapping[str, Any]) -> Report:
+    def begin(
+        cls,
+        plan: Plan,
+        pace: Pace | None,
+        contenders: Mapping[str, Contender],
+        machine: Mapping[str, Any],
+        earlier: Mapping[str, Any] | None = None,
+    ) -> Report:
         """Begin with what is known before the first run.
 
         Args:
@@ -43,6 +53,10 @@ class Report:
             pace: How latency will be measured, or None.
             contenders: Who will run.
             machine: See `machine.describe`.
+            earlier: A document to which the runs are added.
+
+        Raises:
+            BenchmarkError: When that was measured on another machine, or in another way.
         """
         facts = {
             name: {"guarantee": each.guarantee, "output": each.contract.value, "workers": each.workers} for name, each in contenders.items()
@@ -56,9 +70,10 @@ class Report:
             "latency_rate": pace.rate if pace else None,
             "latency_seconds": pace.seconds if pace else None,
             "limit_seconds": plan.seconds,
-            "slots_of_a_task_manager": plan.slots,
+            "warm_up_seconds": plan.warm_up,
         }
-        return cls({"machine": dict(machine), "settings": settings, "contenders": facts, "runs": []})
+        document = {"machine": dict(machine), "settings": settings, "contenders": facts, "runs": []}
+        return cls(joined(earlier, document) if earlier else document)
 
     @property
     def has_errors(self) -> bool:
@@ -76,6 +91,49 @@ class Report:
         """Write all as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RESULTS).write_text(json.dumps(self.document, indent=1) + "\n", encoding="utf-8")
+
+
+_MAY_DIFFER = ("keys", "rounds", "limit_seconds", "latency_rate", "latency_seconds")
+
+
+def joined(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an earlier document, ready for the runs of a later one.
+
+    Raises:
+        BenchmarkError: When they cannot be compared.
+    """
+    old, new = _flat(earlier), _flat(later)
+    different = [f"{name} was {old[name]}, and is {value}" for name, value in new.items() if name in old and old[name] != value]
+    if different:
+        raise BenchmarkError(
+            "These runs cannot be added to those that are there: they were measured differently.",
+            found="; ".join(different),
+            remedy="Measure in the same way, or into another folder.",
+        )
+    settings = {**later["settings"], **{name: value for name, value in earlier["settings"].items() if value is not None}}
+    settings["keys"] = list(dict.fromkeys([*earlier["settings"]["keys"], *later["settings"]["keys"]]))
+    settings["rounds"] = max(earlier["settings"]["rounds"], later["settings"]["rounds"])
+    pins = {**earlier["machine"]["contenders"], **later["machine"]["contenders"]}
+    return {
+        "machine": {**earlier["machine"], "contenders": pins},
+        "settings": settings,
+        "contenders": {**earlier["contenders"], **later["contenders"]},
+        "runs": list(earlier["runs"]),
+    }
+
+
+def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what must be equal in documents whose runs are compared, by name."""
+    machine = {name: value for name, value in document["machine"].items() if name != "contenders"}
+    settings = {name: value for name, value in document["settings"].items() if name not in _MAY_DIFFER}
+    return {**machine, **settings, **{f"{name}'s version": pins for name, pins in document["machine"]["contenders"].items()}}
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """Return the document that is in a folder, or None."""
+    file = folder / RESULTS
+    document: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return document
 
 
 @dataclass(frozen=True)
@@ -191,6 +249,24 @@ def latency(document: Mapping[str, Any]) -> Iterator[list[str]]:
         visible = [f"{group.median('visible_ms', name):,.0f}" for name in ("p50", "p99")]
         keeps_up = all(figures["keeps_up"] for figures in group.good)
         yield [f"{group.keys:,}", group.contender + ("" if keeps_up else " (does not keep up)"), *written, *visible]
+
+
+def memory(document: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Yield the cells of the table of memory: how it grows once a million records are written."""
+    for group in groups(document):
+        courses = [course for figures in group.good if len(course := _after_the_first_million(figures)) > 1]
+        if courses:
+            slopes = [linear_regression(*zip(*course, strict=True)).slope * 1_000_000 for course in courses]
+            first, last = median(course[0][1] for course in courses), median(course[-1][1] for course in courses)
+            yield [f"{group.keys:,}", group.contender, f"{first:,.0f}", f"{last:,.0f}", f"{median(slopes):+,.1f}"]
+
+
+def _after_the_first_million(figures: Mapping[str, Any]) -> list[tuple[int, float]]:
+    """Return how many records were written, and the memory in MiB, at each moment after the first million and before the end."""
+    written = list(accumulate(figures["by_second"]))
+    moments = ((int(second - figures["startup_seconds"]), held) for second, held in figures["memory_mib"])
+    points = [(written[moment], held) for moment, held in moments if 0 <= moment < len(written)]
+    return [point for point in points if point[0] >= _MILLION]
 
 
 def _print(console: Console, title: str, columns: list[str], rows: list[list[str]]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 from jobkit.bench import load, measure
 from jobkit.bench.measure import Steady, Tail
 from jobkit.bench.resources import Sampler, Usage, pinned
+from jobkit.cluster.topics import Topics
 from jobkit.errors import JobkitError
 from kafka.errors import KafkaError
 
 from .contenders.contender import Contender, Contract, Running, Task
 from .errors import BenchmarkError
-from .outputs import follow_final, shown
+from .outputs import follow, shown
 from .verify import Expected
 
 PARTITIONS = 4
@@ -55,7 +57,7 @@ class Surroundings:
         folder: For what a run keeps meanwhile.
         seconds: How long a run may take.
         progress: Called with what is counted, how far it is, and how far it will get.
-        slots: How many slots a TaskManager has.
+        warm_up: For how many seconds after its first output a contender is not measured.
     """
 
     servers: str
@@ -64,7 +66,7 @@ class Surroundings:
     folder: Path
     seconds: float
     progress: Progress
-    slots: int = 1
+    warm_up: float
 
 
 @dataclass
@@ -91,9 +93,14 @@ class Result:
     kind: str = "throughput"
     figures: dict[str, Any] = field(default_factory=dict)
 
-    def fail(self, error: JobkitError) -> None:
-        """Take the reason why there are no figures."""
-        self.error, self.detail, self.complete, self.figures = error.what, str(error), False, {}
+    @contextmanager
+    def or_reason(self) -> Iterator[None]:
+        """Take the reason why there are no figures, where something goes wrong."""
+        try:
+            yield
+        except (JobkitError, KafkaError) as found:
+            error = found if isinstance(found, JobkitError) else BenchmarkError("The broker does not do as it is told.", found=repr(found))
+            self.error, self.detail, self.complete, self.figures = error.what, str(error), False, {}
 
 
 def execute(contender: Contender, source: Input, number: int, around: Surroundings) -> Result:
@@ -107,20 +114,15 @@ def execute(contender: Contender, source: Input, number: int, around: Surroundin
     """
     result = Result(contender.name, source.keys, number)
     task = task_for(contender, source.topic, around)
-    try:
-        with topics(task, around) as outputs:
-            _Run(contender, source.expected, task, outputs, around).measure(result)
-    except JobkitError as error:
-        result.fail(error)
-    except KafkaError as error:
-        result.fail(BenchmarkError("The broker does not do as it is told.", found=repr(error)))
+    with result.or_reason(), topics(task, around) as outputs:
+        _Run(contender, source.expected, task, outputs, around).measure(result)
     return result
 
 
 def task_for(contender: Contender, topic: str, around: Surroundings) -> Task:
     """Return a task with names of its own."""
     group = f"{contender.name}-{time.time_ns()}"
-    return Task(around.servers, topic, f"{group}-out", f"{group}-rejects", group, around.folder / group, COMMIT_SECONDS, around.slots)
+    return Task(around.servers, topic, f"{group}-out", f"{group}-rejects", group, around.folder / group, COMMIT_SECONDS)
 
 
 @contextmanager
@@ -129,7 +131,8 @@ def topics(task: Task, around: Surroundings) -> Iterator[tuple[Tail, Tail]]:
 
     The logs of a run that failed stay.
     """
-    load.create(around.servers, {task.output: load.APPEND_TIME, task.rejects: load.APPEND_TIME}, PARTITIONS)
+    with closing(Topics(around.servers)) as client:
+        client.create([task.output, task.rejects], PARTITIONS, load.APPEND_TIME)
     try:
         with Tail(task.servers, task.output) as output, Tail(task.servers, task.rejects) as rejects:
             yield output, rejects
@@ -142,7 +145,8 @@ def topics(task: Task, around: Surroundings) -> Iterator[tuple[Tail, Tail]]:
     else:
         _remove(task.folder)
     finally:
-        load.delete(around.servers, lambda name: task.group in name)
+        with closing(Topics(around.servers)) as client:  # those, too, that it has made for itself
+            client.delete(name for name in client.names() if task.group in name)
 
 
 def _remove(folder: Path, but: Path | None = None) -> None:
@@ -179,7 +183,8 @@ class _Run:
         launched = time.time()
         try:
             self._running = launch(self._contender, self._task, self._around)
-            result.complete = self._follow()
+            contract, seconds = self._contender.contract, self._around.seconds
+            result.complete = follow(contract, self._output, self._rejects, self._expected, seconds, self._look)
             usage, broker = (sampler.stop() for sampler in self._samplers)
             time.sleep(_COMMITS_TO_WAIT * self._task.commit_seconds)  # a record that is written twice may come with a later commit
             self._running.check()
@@ -197,11 +202,6 @@ class _Run:
     def _processes(self) -> Sequence[int]:
         return self._running.processes() if self._running is not None else []
 
-    def _follow(self) -> bool:
-        if self._contender.contract is Contract.FINAL:
-            return follow_final(self._output, self._rejects, self._expected, self._around.seconds, self._look)
-        return measure.follow([self._output, self._rejects], self._expected.total, self._around.seconds, self._look)
-
     def _look(self, done: int) -> None:
         if self._running is not None:
             self._running.check()
@@ -212,7 +212,7 @@ class _Run:
             raise BenchmarkError("Nothing was written in time.")
         # A few large commits have no middle: the whole run, start-up included, is a pace that it has kept at least.
         whole = Steady(len(times), launched, times[-1] / 1000)
-        steady = whole if self._contender.contract is Contract.FINAL else measure.steady(times)
+        steady = whole if self._contender.contract is Contract.FINAL else measure.steady(times, self._around.warm_up)
         own = usage.between(steady.begin, steady.end) + broker.between(steady.begin, steady.end)
         foreign = max(0.0, usage.busy_between(steady.begin, steady.end) - own)
         return {
@@ -221,10 +221,18 @@ class _Run:
             "startup_seconds": times[0] / 1000 - launched,
             "seconds": times[-1] / 1000 - launched,
             "steady": asdict(steady),
+            "by_second": _by_second(times),
             "cpu_seconds_per_million": usage.between(steady.begin, steady.end) / steady.records * 1_000_000,
             "cpu_seconds_per_million_with_startup": usage.total / len(times) * 1_000_000,
             "broker_cpu_seconds_per_million": broker.between(steady.begin, steady.end) / steady.records * 1_000_000,
             "foreign_share": foreign / len(self._around.cores) / (steady.end - steady.begin),
             "peak_mib": usage.peak_bytes / _MIB,
+            "memory_mib": [(round(moment - launched, 1), round(held / _MIB)) for moment, held in usage.memory],
             "memory_is_proportional": usage.is_proportional,
         }
+
+
+def _by_second(times: Sequence[int]) -> list[int]:
+    """Return how much was written in each second, from the first output on: how a contender gets warm, and whether it falters."""
+    counts = Counter((stamp - times[0]) // 1000 for stamp in times)
+    return [counts[second] for second in range(max(counts) + 1)]

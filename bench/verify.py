@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from array import array
 from collections import Counter
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from typing import Any
 
+import orjson
 from jobkit.bench.measure import Written
 
 from .errors import WrongOutput
@@ -170,7 +170,7 @@ class Expected:
 def parse(value: bytes) -> tuple[str, int] | None:
     """Return key and delay of an input record, or None when it is malformed."""
     try:
-        record = json.loads(value)
+        record = orjson.loads(value)
     except ValueError:
         return None
     if not isinstance(record, dict):
@@ -181,7 +181,7 @@ def parse(value: bytes) -> tuple[str, int] | None:
 
 def _object(value: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(value)
+        record = orjson.loads(value)
     except ValueError:
         record = None
     if not isinstance(record, dict):

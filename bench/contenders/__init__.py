@@ -14,12 +14,17 @@ _PATHWAY = "at least once: input and state are persisted each interval; the sink
 _QUIX = "exactly once: transactions that end with each commit; RocksDB, with a changelog topic"
 
 
+BOUNDS = (0, 20, 50, 100, 200, 500)
+"""For how many milliseconds the job collects records, in its variants."""
+
+
 def everyone(place: Place) -> dict[str, Contender]:
     """Return all contenders, in the order in which they run."""
     programs = "bench.programs"
     contenders: list[Contender] = [
         FlinkContender("jvm-pass-through", f"{programs}.pass_through_job:build", place, contract=Contract.SAME),
         FlinkContender("flink-sql", f"{programs}.sql_job:build", place),
+        FlinkContender("flink-sql-group-by", f"{programs}.sql_job:build_grouped", place),
         FlinkContender("pyflink-thread", f"{programs}.pyflink_job:build", place, configuration=_THREAD),
         FlinkContender("pyflink-process", f"{programs}.pyflink_job:build", place, configuration=_PROCESS),
         FlinkContender("jobkit", f"{programs}.jobkit_job:build", place, configuration=_THREAD),
@@ -28,4 +33,14 @@ def everyone(place: Place) -> dict[str, Contender]:
         PeerContender("bytewax", "bytewax", _BYTEWAX, script("bytewax_app.py"), place.cache),
         PeerContender("pathway", "pathway", _PATHWAY, script("pathway_app.py"), place.cache, contract=Contract.FINAL),
     ]
+    return {contender.name: contender for contender in contenders}
+
+
+def variants(place: Place) -> dict[str, Contender]:
+    """Return the job of jobkit in other settings, which run where they are named only: in one TaskManager, and with other bounds."""
+    build = "bench.programs.jobkit_job:build"
+    contenders = [FlinkContender("jobkit-one-taskmanager", build, place, configuration=_THREAD, slots=2)]
+    for bound in BOUNDS:
+        variables = {"BENCH_WITHIN": str(bound)}
+        contenders.append(FlinkContender(f"jobkit-{bound}ms", build, place, configuration=_THREAD, variables=variables))
     return {contender.name: contender for contender in contenders}

@@ -29,7 +29,6 @@ class Task:
         group: A consumer group of its own.
         folder: For state, checkpoints and logs; removed after the run.
         commit_seconds: The time between two checkpoints or commits.
-        slots: How many slots each of its TaskManagers has, when it has any: 1, or 2 to have all in one.
     """
 
     servers: str
@@ -39,7 +38,6 @@ class Task:
     group: str
     folder: Path
     commit_seconds: float
-    slots: int = 1
 
     @property
     def variables(self) -> dict[str, str]:

@@ -41,6 +41,8 @@ class FlinkContender:
         build: `module:function` of the function that builds the job, called with the environment and a `programs.settings.Settings`.
         place: What Flink runs with.
         configuration: Flink's keys, over those that all Flink contenders have.
+        slots: How many slots a TaskManager has: 1 makes two of them, 2 makes one.
+        variables: For the program's environment, beside those of the task.
     """
 
     name: str
@@ -49,11 +51,13 @@ class FlinkContender:
     contract: Contract = Contract.EACH
     guarantee: str = "exactly once: transactions that end with each checkpoint; RocksDB, incremental checkpoints"
     configuration: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    slots: int = 1
+    variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def workers(self) -> str:
         """How it uses two cores."""
-        return f"parallelism {PARALLELISM}"
+        return f"parallelism {PARALLELISM}, {'two TaskManagers' if self.slots == 1 else 'one TaskManager'}"
 
     def prepare(self) -> Mapping[str, str]:
         """Fetch the jars; return Flink's version and the connector's."""
@@ -65,9 +69,11 @@ class FlinkContender:
         """Start a cluster, and submit the job."""
         cluster = FlinkCluster(task.folder, place=self.place.machine(), configuration=self._configuration(task))
         try:
-            cluster.start(PARALLELISM // task.slots)
+            cluster.start(PARALLELISM // self.slots)
             program = str(ROOT / "bench" / "programs" / "submit.py")
-            client = cluster.submit(["-p", str(PARALLELISM), "-py", program], {**task.variables, "BENCH_BUILD": self.build})
+            client = cluster.submit(
+                ["-p", str(PARALLELISM), "-py", program], {**task.variables, **self.variables, "BENCH_BUILD": self.build}
+            )
         except BaseException:
             cluster.stop()
             raise
@@ -80,8 +86,8 @@ class FlinkContender:
             "execution.checkpointing.interval": f"{round(task.commit_seconds * 1000)} ms",
             "execution.checkpointing.dir": (task.folder / "checkpoints").as_uri(),
             "execution.checkpointing.savepoint-dir": (task.folder / "savepoints").as_uri(),
-            "taskmanager.memory.process.size": f"{_MEMORY_PER_SLOT * task.slots}m",
-            "taskmanager.numberOfTaskSlots": str(task.slots),
+            "taskmanager.memory.process.size": f"{_MEMORY_PER_SLOT * self.slots}m",
+            "taskmanager.numberOfTaskSlots": str(self.slots),
             **self.configuration,
         }
 

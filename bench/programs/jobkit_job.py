@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
 import orjson
 from jobkit import batches
-from jobkit.batches import BYTES_AS_TEXT, Context, KeyedFunction
+from jobkit.batches import BYTES_AS_TEXT, Batching, Context, KeyedFunction
 from pyflink.common import WatermarkStrategy
 from pyflink.datastream import StreamExecutionEnvironment
 
@@ -74,7 +75,14 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     env.set_max_parallelism(128)
     values = env.from_source(source(settings, BYTES_AS_TEXT), WatermarkStrategy.no_watermarks(), "input").uid("input")
     flights, no_flights = batches.read(
-        values, parse, record=Flight, key=attrgetter("key"), malformed=Malformed, rejected=rejected, uid="parse"
+        values,
+        parse,
+        record=Flight,
+        key=attrgetter("key"),
+        malformed=Malformed,
+        rejected=rejected,
+        batching=Batching(within=int(os.environ.get("BENCH_WITHIN", Batching.within))),
+        uid="parse",
     )
     means = flights.process(RunningMean(), uid="running-mean")
     means.sink_to(sink(settings, settings.output, BYTES_AS_TEXT)).uid("output")

@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
 import pytest
-from jobkit.bench.load import partition_of
 
 from bench import flights
 from bench.errors import BenchmarkError
@@ -58,7 +57,13 @@ def test_each_thousandth_record_is_malformed_and_like_no_other(file: Path) -> No
 def test_more_keys_than_origins_have_a_number_behind_them(file: Path) -> None:
     """The number is the hash of the record's place, so that it is the same on every machine."""
     keys = [record.key for record in flights.records(file, 100, 20_000)]
-    assert keys == [f"{('DTW', 'LAS', 'SFO')[number % 3]}-{zlib.crc32(str(number).encode()) % 20_000}".encode() for number in range(100)]
+    assert keys == [f"{('DTW', 'LAS', 'SFO')[number % 3]}-{zlib.crc32(str(number).encode()) % 87}".encode() for number in range(100)]
+
+
+def test_there_are_about_as_many_keys_as_are_wanted(file: Path) -> None:
+    """Here there are three origins, each with its share of the 229."""
+    keys = {record.key for record in flights.records(file, COUNT, 20_000)}
+    assert 0.95 < len(keys) / (3 * 20_000 / flights.ORIGINS) <= 1
 
 
 def test_the_same_arguments_give_the_same_bytes(file: Path) -> None:
@@ -66,17 +71,12 @@ def test_the_same_arguments_give_the_same_bytes(file: Path) -> None:
     assert list(flights.records(file, 3_000, 500)) == list(flights.records(file, 3_000, 500))
 
 
-def test_a_partition_follows_from_the_key() -> None:
-    """All four are used, and one key stays in one."""
-    used = {partition_of(key.encode(), 4) for key in ("DTW", "LAS", "SFO", "JFK", "ORD", "ATL", "BOS", "SEA")}
-    assert used <= set(range(4))
-    assert len(used) > 1
-
-
-def test_more_records_than_flights_are_refused(file: Path) -> None:
-    """They would be the same flights again."""
-    with pytest.raises(BenchmarkError, match="not that many flights"):
-        next(flights.records(file, flights.COUNT + 1, 229))
+def test_after_the_last_flight_comes_the_first_again(file: Path) -> None:
+    """A fast contender needs more records than there are flights; malformed ones stay unlike all others."""
+    records = list(flights.records(file, 2 * COUNT, 229))
+    assert [record.value for record in records[COUNT : COUNT + 999]] == [record.value for record in records[:999]]
+    bad = [record.value for record in records if parse(record.value) is None]
+    assert len(set(bad)) == len(bad) == 2 * COUNT // 1_000
 
 
 def test_another_file_is_refused_and_the_right_one_named(file: Path, tmp_path: Path) -> None:

@@ -20,31 +20,38 @@ HOARD = "hoard = bytearray(b'x' * 200_000_000)\nprint('there', flush=True)\ninpu
 def test_full_pace_leaves_out_both_ends() -> None:
     """A slow start and a straggler do not count: in between it is one record in two milliseconds."""
     times = [0, *(100_000 + 2 * number for number in range(1_000)), 900_000]
-    assert measure.steady(times).rate == pytest.approx(500)
+    assert measure.steady(times, warm_up=90).rate == pytest.approx(500)
+
+
+def test_full_pace_begins_when_the_time_to_get_warm_is_over() -> None:
+    """Ten times as slow before."""
+    times = [*range(0, 10_000, 10), *range(10_000, 20_000)]
+    assert measure.steady(times, warm_up=10).rate == pytest.approx(1_000)
+    assert measure.steady(times, warm_up=0).rate < 700
 
 
 def test_a_run_without_a_middle_is_refused() -> None:
     """All at once is no pace."""
     with pytest.raises(ClusterError, match="too short"):
-        measure.steady([5, 5, 5, 5])
+        measure.steady([5, 5, 5, 5], warm_up=0)
+
+
+def test_a_run_that_is_over_before_it_is_warm_is_refused() -> None:
+    """It would be measured at its end, where the input runs out."""
+    with pytest.raises(ClusterError, match=r"too short.*10 s to get warm"):
+        measure.steady(range(0, 10_000, 10), warm_up=10)
 
 
 def test_nothing_written_is_refused() -> None:
     """There is nothing to measure."""
     with pytest.raises(ClusterError, match="too short"):
-        measure.steady([])
+        measure.steady([], warm_up=0)
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 50), (0.99, 99), (0.995, 100), (1.0, 100), (0.001, 1)])
 def test_a_percentile_is_one_of_the_values(share: float, value: int) -> None:
     """The smallest that enough of them do not exceed."""
     assert measure.percentile(range(1, 101), share) == value
-
-
-def test_the_median_of_an_even_number_lies_between() -> None:
-    """As everywhere."""
-    assert measure.median([4.0, 1.0, 3.0]) == 3.0
-    assert measure.median([4.0, 1.0, 3.0, 2.0]) == 2.5
 
 
 def test_processor_time_is_interpolated_between_samples() -> None:

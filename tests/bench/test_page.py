@@ -8,6 +8,7 @@ import pytest
 from jobkit.errors import ClusterError
 
 from bench import page, report
+from bench.errors import BenchmarkError
 from bench.runs import Result
 
 
@@ -20,6 +21,8 @@ def throughput(rate: float, **changes: Any) -> dict[str, Any]:
         "startup_seconds": 2.0,
         "cpu_seconds_per_million": 12.5,
         "peak_mib": 900.0,
+        "by_second": [100, 900],
+        "memory_mib": [(0.5, 600), (2.5, 800), (3.5, 900)],
         **changes,
     }
 
@@ -46,7 +49,15 @@ def document() -> dict[str, Any]:
             "java": 17,
             "kafka": "4.1.1",
         },
-        "settings": {"records": 1000, "keys": [229], "latency_rate": 10_000.0, "rounds": 3, "partitions": 4, "commit_seconds": 2.0},
+        "settings": {
+            "records": 1000,
+            "keys": [229],
+            "latency_rate": 10_000.0,
+            "rounds": 3,
+            "partitions": 4,
+            "commit_seconds": 2.0,
+            "warm_up_seconds": 10.0,
+        },
         "contenders": {"a": facts, "b": facts},
         "runs": runs,
     }
@@ -101,9 +112,72 @@ def test_the_page_can_be_written_when_no_latency_was_measured_well(document: dic
 def test_results_name_no_folder_of_this_machine() -> None:
     """What failed is told on the terminal in full, and in the document in one sentence."""
     result = Result("a", 229, 1)
-    result.fail(ClusterError("It has ended.", where="/some/where/its.log"))
+    with result.or_reason():
+        raise ClusterError("It has ended.", where="/some/where/its.log")
     findings = report.Report({"runs": []})
     findings.add(result)
     assert "/some/where" in report.line(result)
     assert "/some/where" not in str(findings.document)
     assert findings.has_errors
+
+
+def test_memory_is_told_by_its_growth_after_the_first_million(document: dict[str, Any]) -> None:
+    """What starting takes, and what was sampled before and after, has no say."""
+    memory = [(1.0, 9000), (3.5, 100), (4.5, 110), (5.5, 120), (9.0, 9000)]
+    figures = throughput(1000, by_second=[500_000, 500_000, 1_000_000, 1_000_000], memory_mib=memory)
+    run = {"contender": "b", "keys": 229, "round": 2, "complete": True, "error": None, "kind": "throughput", "figures": figures}
+    assert list(report.memory({**document, "runs": [run]})) == [["229", "b", "100", "120", "+10.0"]]
+    assert "| 229 | b | 100 | 120 | +10.0 |" in page.text({**document, "runs": [run]})
+
+
+def test_short_runs_have_no_growth(document: dict[str, Any]) -> None:
+    """A thousand records say nothing of it."""
+    assert list(report.memory(document)) == []
+    assert "## Memory" not in page.text(document)
+
+
+def test_the_page_has_a_curve_when_several_bounds_were_measured(document: dict[str, Any]) -> None:
+    """One point is no curve."""
+    times = {"p50": 5.0, "p99": 20.0, "max": 44.4}
+    figures = {"written_ms": times, "visible_ms": times, "keeps_up": True}
+    run = {"keys": 229, "round": 1, "complete": True, "error": None, "kind": "latency", "figures": figures}
+    facts = dict.fromkeys(("jobkit-0ms", "jobkit-20ms"), document["contenders"]["a"])
+    pins: dict[str, Any] = {name: {} for name in facts}
+    several = {**document, "contenders": facts, "machine": {**document["machine"], "contenders": pins}}
+    one = {**several, "runs": [{**run, "contender": "jobkit-0ms"}]}
+    two = {**several, "runs": [{**run, "contender": name} for name in facts]}
+    assert page.BOUNDS not in page.text(one)
+    assert page.BOUNDS in page.text(two)
+
+
+def test_later_runs_are_added_to_earlier_ones(document: dict[str, Any]) -> None:
+    """Of other contenders, or with other keys; none of the earlier ones is lost."""
+    facts = {"c": document["contenders"]["a"]}
+    later = {
+        "machine": {**document["machine"], "contenders": {"c": {"three": "3.0"}}},
+        "settings": {**document["settings"], "keys": [20_000, 229], "rounds": 1, "latency_rate": None},
+        "contenders": facts,
+        "runs": [],
+    }
+    joined = report.joined(document, later)
+    assert joined["runs"] == document["runs"]
+    assert list(joined["contenders"]) == list(joined["machine"]["contenders"]) == ["a", "b", "c"]
+    assert (joined["settings"]["keys"], joined["settings"]["rounds"], joined["settings"]["latency_rate"]) == ([229, 20_000], 3, 10_000.0)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [("machine", "processors", 64), ("machine", "kafka", "3.9"), ("settings", "records", 5), ("settings", "commit_seconds", 9.0)],
+)
+def test_runs_that_cannot_be_compared_are_not_added(document: dict[str, Any], part: str, name: str, value: object) -> None:
+    """The message says what differs."""
+    later = {**document, part: {**document[part], name: value}}
+    with pytest.raises(BenchmarkError, match=f"measured differently.*{name} was .*, and is {value}"):
+        report.joined(document, later)
+
+
+def test_another_version_of_a_contender_is_not_added(document: dict[str, Any]) -> None:
+    """Nor one of the same name that is made of other parts."""
+    later = {**document, "machine": {**document["machine"], "contenders": {"a": {"one": "2.0"}}}}
+    with pytest.raises(BenchmarkError, match="a's version"):
+        report.joined(document, later)

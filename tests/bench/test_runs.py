@@ -6,19 +6,19 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import pytest
-from jobkit.bench import load
-from jobkit.bench.load import Load
 from jobkit.bench.measure import Tail
 from jobkit.bench.resources import processors
 from jobkit.cluster.processes import Process
 from jobkit.cluster.sample import Record
+from jobkit.cluster.topics import Topics
 
-from bench import flights, latency
+from bench import feeding, flights, latency
 from bench.contenders.contender import Contract, Task
 from bench.contenders.peer import RunningPeer
 from bench.latency import Pace
@@ -62,7 +62,7 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundings]:
     try:
         servers = broker.wait()
         assert broker.process.pid is not None
-        yield Surroundings(servers, broker.process.pid, processors()[:2], folder / "run", 60, nothing)
+        yield Surroundings(servers, broker.process.pid, processors()[:2], folder / "run", 60, nothing, warm_up=0)
     finally:
         broker.stop()
 
@@ -75,14 +75,15 @@ def flight(number: int) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def source(around: Surroundings) -> Input:
     """An input of 5,000 records, five of them malformed."""
-    load.create(around.servers, {"input": {}}, PARTITIONS)
     bodies = ({**flight(number), "key": f"K{number * 7 % 50}"} for number in range(COUNT))
     values = [
         flights.spoil(body, number) if (number + 1) % flights.MALFORMED_EVERY == 0 else flights.encode(body)
         for number, body in enumerate(bodies)
     ]
-    with Load(around.servers, "input", PARTITIONS) as sender:
-        assert sender.send_all((Record(b"%d" % (number * 7 % 50), value) for number, value in enumerate(values)), lambda _: None) == COUNT
+    with closing(Topics(around.servers)) as client:
+        client.create(["input"], PARTITIONS)
+    records = (Record(b"%d" % (number * 7 % 50), value) for number, value in enumerate(values))
+    feeding.feed(Place(around.folder.parent), around.servers, "input", records, lambda _: None)
     with Tail(around.servers, "input") as tail:
         tail.read()
     assert sorted(tail.values()) == sorted(values)
@@ -91,8 +92,8 @@ def source(around: Surroundings) -> Input:
 
 def left(around: Surroundings) -> tuple[list[str], list[str], list[int]]:
     """Return the topics, files and processes that a run should have removed."""
-    with load.administration(around.servers) as admin:
-        topics = [name for name in admin.list_topics() if "counting" in name]
+    with closing(Topics(around.servers)) as client:
+        topics = [name for name in client.names() if "counting" in name]
     files = [str(file) for file in around.folder.rglob("*") if file.is_file() and "logs" not in file.parts]
     programs = [process.pid for process in psutil.Process().children(recursive=True) if "counting.py" in " ".join(_command(process))]
     return topics, files, programs

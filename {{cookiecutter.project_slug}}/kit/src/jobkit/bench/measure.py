@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..cluster.clients import TopicPartition, reader
 from ..cluster.rest import RestClient
 from ..errors import ClusterError
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its own files in a way that Python has deprecated
-    from kafka import KafkaConsumer, TopicPartition
 
 _POLL_RECORDS = 10_000
 _FETCH_BYTES = 8_388_608
 _SECONDS_BETWEEN_LOOKS = 0.2
-_ENDS = (0.1, 0.9)
+_END = 0.95
 _LEAST_MILLISECONDS = 200
 
 
@@ -49,12 +46,8 @@ class Tail:
     def __init__(self, servers: str, topic: str) -> None:
         """Connect to the broker; nothing is read yet."""
         # The records came over this machine's own loopback: checking each sum again in Python takes four times as long as reading.
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=servers,
-            group_id=None,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
+        self._consumer = reader(
+            servers,
             max_poll_records=_POLL_RECORDS,
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_bytes=8 * _FETCH_BYTES,
@@ -133,7 +126,7 @@ def follow(tails: Sequence[Tail], expected: int, seconds: float, look: Callable[
 
 @dataclass(frozen=True)
 class Steady:
-    """A job at full pace: between the tenth and the ninetieth percentile of its output.
+    """A job at full pace: after it has got warm, and before its input runs out.
 
     Attributes:
         records: How many were written in that time.
@@ -151,31 +144,30 @@ class Steady:
         return self.records / (self.end - self.begin)
 
 
-def steady(times: Sequence[int]) -> Steady:
-    """Find the middle of a run.
+def steady(times: Sequence[int], warm_up: float) -> Steady:
+    """Find the part of a run in which a job keeps its pace: up to the last twentieth of its output.
 
     Args:
         times: When each record was written, in milliseconds, ascending.
+        warm_up: For how many seconds after the first one the job is not measured: Java's compiler is at work, caches fill.
 
     Raises:
-        ClusterError: When nearly all were written at once, so that there is no pace to measure.
+        ClusterError: When there is nothing between the two.
     """
-    first, last = (math.floor(share * (len(times) - 1)) for share in _ENDS)
-    if not times or times[last] - times[first] < _LEAST_MILLISECONDS:
-        raise ClusterError("The run is too short to be measured.", found=f"{len(times):,} records", remedy="Use more records.")
+    last = math.floor(_END * (len(times) - 1))
+    first = bisect_left(times, times[0] + warm_up * 1000) if times else 0
+    if not times or first >= last or times[last] - times[first] < _LEAST_MILLISECONDS:
+        raise ClusterError(
+            "The run is too short to be measured.",
+            found=f"{len(times):,} records, and {warm_up:g} s to get warm",
+            remedy="Use more records, or a shorter time to get warm.",
+        )
     return Steady(last - first, times[first] / 1000, times[last] / 1000)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that is not exceeded by a share of all; the values are in ascending order."""
     return values[max(0, math.ceil(share * len(values)) - 1)]
-
-
-def median(values: Iterable[float]) -> float:
-    """Return the middle value, or the mean of the two in the middle."""
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 @dataclass(frozen=True)
@@ -197,12 +189,10 @@ class Checkpoints:
 
 def checkpoints(rest: RestClient, job: str) -> Checkpoints:
     """Ask the JobManager for a job's checkpoints; it remembers the last ten, unless `web.checkpoints.history` says more."""
-    history = rest._get(f"/jobs/{job}/checkpoints")["history"]
-    done = [entry for entry in history if entry["status"] == "COMPLETED" and not entry["is_savepoint"]]
-    newest = max(done, key=lambda entry: int(entry["id"]), default=None)
+    done = [each for each in rest.history(job) if each.status == "COMPLETED" and not each.is_savepoint]
     return Checkpoints(
         count=len(done),
-        seconds=tuple(sorted(entry["end_to_end_duration"] / 1000 for entry in done)),
-        bytes=tuple(sorted(int(entry.get("checkpointed_size") or 0) for entry in done)),
-        state_bytes=int(newest.get("state_size") or 0) if newest else 0,
+        seconds=tuple(sorted(each.seconds for each in done)),
+        bytes=tuple(sorted(each.bytes for each in done)),
+        state_bytes=done[-1].state_bytes if done else 0,
     )

@@ -24,16 +24,21 @@ class Usage:
         times: When samples were taken, in seconds since the epoch.
         cpu_seconds: User and system time up to then, of ended processes too.
         busy_seconds: For how long the processors that they may use were not idle, added up; for whomever.
-        peak_bytes: The most memory at one time: what each process shares is divided among those that share it, where the
-            kernel says so, and is counted for each otherwise.
+        memory: Their memory, in bytes, at moments in seconds since the epoch: what each process shares is divided among those
+            that share it, where the kernel says so, and is counted for each otherwise.
         is_proportional: Whether the kernel has said so.
     """
 
     times: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
     busy_seconds: list[float] = field(default_factory=list)
-    peak_bytes: int = 0
+    memory: list[tuple[float, int]] = field(default_factory=list)
     is_proportional: bool = True
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory at one time."""
+        return max((held for _, held in self.memory), default=0)
 
     @property
     def total(self) -> float:
@@ -109,7 +114,8 @@ class Sampler:
         self.usage.times.append(time.time())
         self.usage.busy_seconds.append(_busy(self._cores))
         self.usage.cpu_seconds.append(used - self._before)
-        self.usage.peak_bytes = max(self.usage.peak_bytes, memory)
+        if with_memory:
+            self.usage.memory.append((time.time(), memory))
 
     def _memory(self, process: psutil.Process) -> int:
         details = process.memory_full_info()

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from array import array
 
+from ..cluster.clients import KafkaError, TopicPartition, reader
 from ..errors import ClusterError
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its own files in a way that Python has deprecated
-    from kafka import KafkaConsumer, TopicPartition
-    from kafka.errors import KafkaError
 
 RESOLUTION_SECONDS = 0.02
 """The time between two looks at how far a topic is committed."""
@@ -46,7 +41,7 @@ class Visibility:
         return self._steps
 
     def _run(self) -> None:
-        consumer = KafkaConsumer(bootstrap_servers=self._servers, group_id=None, enable_auto_commit=False, isolation_level="read_committed")
+        consumer = reader(self._servers)
         try:
             places = [TopicPartition(self._topic, number) for number in consumer.partitions_for_topic(self._topic) or ()]
             self._steps = {place.partition: (array("d"), array("q")) for place in places}
