@@ -118,17 +118,18 @@ def test_a_function_that_counts_in_its_state_is_fine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "rule", "operator", "mark", "name"),
+    ("build", "rule", "operator", "mark", "name", "place"),
     [
-        (job(InAttribute()), "instance-variables", "count", "attribute", "self.count"),
-        (job(InModule()), "module-variables", "count", "module", "SEEN"),
-        (job(Sound(), parse_and_remember), "module-variables", "read", "parsing", "SEEN"),
+        (job(InAttribute()), "instance-variables", "count", "attribute", "self.count", "a field of Count, the class of its state."),
+        (job(InModule()), "module-variables", "count", "module", "SEEN", "a field of Count, the class of its state."),
+        (job(Sound(), parse_and_remember), "module-variables", "read", "parsing", "SEEN", "a state that open() gets"),
     ],
 )
-def test_state_that_flink_does_not_know_of_is_found(build: Any, rule: str, operator: str, mark: str, name: str) -> None:
-    """In the user's function, at the line that changes it."""
+def test_state_that_flink_does_not_know_of_is_found(build: Any, rule: str, operator: str, mark: str, name: str, place: str) -> None:  # noqa: PLR0913, PLR0917
+    """In the user's function, at the line that changes it; the remedy says where it belongs."""
     results = judged(build)
     assert faults(results) == [rule]
     (result,) = by_rule(results, rule)
     assert (result.operator, result.file, result.line) == (operator, __file__, line_of(__file__, mark))
     assert name in result.message
+    assert place in (result.remedy or "")

@@ -312,7 +312,7 @@ def test_a_record_may_be_a_dataclass() -> None:
 
     first = KeyedOperator(Largest(), Reading)
     first.process("k", Reading(1, 2.5), Reading(2, 7.5), Reading(3))
-    second = KeyedOperator.restore(Largest(), Reading, first.snapshot())
+    second = KeyedOperator(Largest(), Reading, snapshot=first.snapshot())
     assert second.state("k") == Most(7.5, 2)
     second.process("k", Reading(4))
     assert first.output + second.output == ["Reading 2 7.5", "Reading 4 0.0"]
@@ -326,7 +326,7 @@ def test_state_and_timers_survive_a_restore() -> None:
     before.process("b", order("register", 7))
     snapshot = before.snapshot()
     before.process("a", order("clear"))
-    after = KeyedOperator.restore(Obedient(), Order, snapshot)
+    after = KeyedOperator(Obedient(), Order, snapshot=snapshot)
     assert after.state("a") == Kept(["register", "register-clock"])
     assert (after.timers("a"), after.timers("a", TimeDomain.PROCESSING_TIME), after.timers("b")) == ([7], [7], [7])
     assert after.timers("b", TimeDomain.PROCESSING_TIME) == []
@@ -364,7 +364,7 @@ def test_the_class_of_a_state_may_be_renamed() -> None:
 
     before = KeyedOperator(Obedient(), Order)
     before.process("a", order("1"))
-    after = KeyedOperator.restore(Other(), Order, before.snapshot())
+    after = KeyedOperator(Other(), Order, snapshot=before.snapshot())
     after.process("a", order("2"))
     assert after.output == ["1 2"]
 
@@ -386,10 +386,10 @@ def test_a_state_is_migrated_when_it_is_read() -> None:
 
     before = KeyedOperator(Obedient(), Order)
     before.process("a", order("1"), order("2"))
-    after = KeyedOperator.restore(Later(), Order, before.snapshot())
+    after = KeyedOperator(Later(), Order, snapshot=before.snapshot())
     after.process("a", order("3"))
     assert after.state("a") == Extended(["1", "2", "3"], 0, 2)
-    again = KeyedOperator.restore(Later(), Order, after.snapshot())
+    again = KeyedOperator(Later(), Order, snapshot=after.snapshot())
     assert again.state("a") == Extended(["1", "2", "3"], 0, 2)
 
 

@@ -36,8 +36,8 @@ def of_key_groups(max_parallelism: int) -> tuple[int, ...]:
     assignment = jvm.org.apache.flink.runtime.state.KeyGroupRangeAssignment
     buckets: dict[int, int] = {}
     number = 0
+    row = jvm.org.apache.flink.types.Row(1)
     while len(buckets) < max_parallelism:
-        row = jvm.org.apache.flink.types.Row(1)
         row.setField(0, number)
         buckets.setdefault(assignment.assignToKeyGroup(row, max_parallelism), number)
         number += 1
@@ -48,28 +48,24 @@ def key_group(key: Hashable, count: int) -> int:
     """Return the key group of a key; the same in every process and Python version, and for equal keys.
 
     Args:
-        key: A text, bytes, a number, or a tuple of such.
+        key: A text or a number.
         count: How many key groups there are.
 
     Raises:
         ConfigurationError: When it is something else.
     """
-    content = key.encode() if isinstance(key, str) else key if isinstance(key, bytes) else repr(_plain(key)).encode()
-    return crc32(content) % count
+    return crc32(key.encode() if isinstance(key, str) else repr(_number(key)).encode()) % count
 
 
-def _plain(key: Any) -> Any:
-    """Return a key as each process writes it: an object of another class may have its address in its text, or its order by chance."""
-    kind = type(key)
-    if kind is int or kind is str or kind is bytes or key is None:
-        return key
-    if kind is bool or kind is float:  # True, 1 and 1.0 are one key to a dictionary
-        return int(key) if kind is bool or key.is_integer() else key
-    if isinstance(key, tuple):
-        return tuple(_plain(part) for part in key)
+def _number(key: Any) -> int | float:
+    """Return a number as it is written: True, 1 and 1.0 are one key to a dictionary."""
+    if isinstance(key, (bool, int)):
+        return int(key)
+    if isinstance(key, float):
+        return int(key) if key.is_integer() else float(key)
     raise ConfigurationError(
-        "A key is a text, bytes, a number, or a tuple of such.",
-        found=f"{key!r}, of the class {kind.__module__}.{kind.__qualname__}",
+        "A key is a text or a number.",
+        found=f"{key!r}, of the class {type(key).__module__}.{type(key).__qualname__}",
         where="what the function `key`, given to jobkit.batches.read, returned",
-        remedy="Make a text of it.",
+        remedy="Make one text of it, or of its parts.",
     )

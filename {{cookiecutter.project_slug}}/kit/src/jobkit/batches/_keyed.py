@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import partial
+from itertools import starmap
 from typing import Any
 
 from pyflink.common import Types
@@ -15,7 +17,7 @@ from pyflink.datastream.state import MapState, MapStateDescriptor
 from pyflink.datastream.timerservice import TimerService
 
 from ..errors import ConfigurationError
-from . import frames
+from . import _garbage, frames
 from ._states import Cache, Codec
 from .context import EVENT_TIME, PROCESSING_TIME, Context
 from .function import KeyedFunction, Result
@@ -35,6 +37,7 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Get the states."""
+        _garbage.relax()
         self._cache: Cache[Any] = Cache(self._cached)
         self._states: MapState = runtime_context.get_map_state(MapStateDescriptor("states", self._key_type, Types.PICKLED_BYTE_ARRAY()))
         # Thread mode takes a dictionary in a single call to Java; process mode would take pairs, and collects what is put anyway.
@@ -43,7 +46,7 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
         self._timers: dict[str, MapState] = {
             domain: runtime_context.get_map_state(MapStateDescriptor(name, Types.LONG(), pickled)) for domain, name in TIMERS.items()
         }
-        self._make = getattr(self._record, "_make", None) or _spread(self._record)
+        self._unpack = maker(self._record)
         self._context = Context()
         self._function.open(runtime_context)
 
@@ -54,9 +57,9 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """Process one batch."""
         call = _Call(self, ctx.timer_service())
-        process, make = self._function.process, self._make
+        process, unpack = self._function.process, self._unpack
         for key, records in load(value):
-            call.of(key, lambda state, context, key=key, records=records: process(key, state, list(map(make, records)), context))
+            call.of(key, process, unpack(records))
         return call.end()
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
@@ -67,7 +70,7 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
         keys = timers.get(timestamp)
         timers.remove(timestamp)
         for key in keys or ():
-            call.of(key, lambda state, context, key=key: self._function.on_timer(key, state, timestamp, context))
+            call.of(key, self._function.on_timer, timestamp)
         return call.end()
 
 
@@ -82,43 +85,45 @@ class _Call:
         self._sides: dict[str, list[str | bytes]] = defaultdict(list)
         self._tags: dict[str, OutputTag] = {}
         self._context = operator._context
-        self._context.watermark = timers.current_watermark()
-        self._context.processing_time = timers.current_processing_time()
-        self._context.registered, self._context.deleted = {}, {}
+        self._context.begin(timers)
 
-    def of(self, key: Hashable, function: Any) -> None:
-        """Call a function with the state of a key and the context, and take what it returns."""
+    def of(self, key: Hashable, function: Callable[[Any, Any, Any, Context], Iterable[Result] | None], what: Any) -> None:
+        """Call a function with a key, its state, some records or a time, and the context; take what it returns."""
         operator, context = self._operator, self._context
         state = operator._cache.get(key)
         if state is None:
-            packed = None if key in self._cleared else operator._states.get(key)
-            state = operator._codec.new() if packed is None else operator._codec.unpack(packed)
-            operator._cache.put(key, state)
+            state = self._fetch(key)
         context.key, context.is_cleared = key, False
-        results = function(state, context)
-        if results is not None:
-            self._take(results)
+        for result in function(key, state, what, context) or ():
+            if type(result) is tuple:
+                self._put_aside(*result)
+            else:
+                self._main.append(result)  # type: ignore[arg-type]
         if context.is_cleared:
             operator._cache.drop(key)
             self._dirty.pop(key, None)
             self._cleared.add(key)
-        else:
+            return
+        if self._cleared:
             self._cleared.discard(key)
-            self._dirty[key] = operator._codec.pack(state)
+        self._dirty[key] = operator._codec.pack(state)
 
-    def _take(self, results: Iterable[Result]) -> None:
-        for result in results:
-            if type(result) is tuple:
-                output_tag, text = result
-                self._tags[output_tag.tag_id] = output_tag
-                self._sides[output_tag.tag_id].append(text)
-            else:
-                self._main.append(result)  # type: ignore[arg-type]
+    def _fetch(self, key: Hashable) -> Any:
+        """Return the state that Flink has of a key, or a new one."""
+        operator = self._operator
+        packed = None if key in self._cleared else operator._states.get(key)
+        state = operator._codec.new() if packed is None else operator._codec.unpack(packed)
+        operator._cache.put(key, state)
+        return state
+
+    def _put_aside(self, output_tag: OutputTag, text: str | bytes) -> None:
+        self._tags[output_tag.tag_id] = output_tag
+        self._sides[output_tag.tag_id].append(text)
 
     def end(self) -> Iterator[Any]:
         """Write what has changed, and return the outputs."""
         states = self._operator._states
-        if self._operator._writes_all_at_once:
+        if self._dirty and self._operator._writes_all_at_once:
             states.put_all(self._dirty)
         else:
             for key, packed in self._dirty.items():
@@ -176,5 +181,9 @@ def load(content: bytes) -> list[tuple[Hashable, list[Any]]]:
     return loaded
 
 
-def _spread(record: type[Any]) -> Any:
-    return lambda values: record(*values)
+def maker(record: type[Any]) -> Callable[[list[tuple[Any, ...]]], list[Any]]:
+    """Return a function that makes records of the values of their fields."""
+    if not issubclass(record, tuple):
+        return lambda values: list(starmap(record, values))
+    make = partial(tuple.__new__, record)  # as the class's own _make does, in a third of the time
+    return lambda values: list(map(make, values))

@@ -5,25 +5,50 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
+from pyflink.datastream.timerservice import TimerService
+
 EVENT_TIME, PROCESSING_TIME = "event-time", "processing-time"
 
 
 class Context:
-    """What the functions of one subtask are given with each call.
-
-    Attributes:
-        watermark: The current watermark, in milliseconds; -2**63 before there is one.
-        processing_time: When the batch came, in milliseconds.
-    """
+    """What the functions of one subtask are given with each call."""
 
     def __init__(self) -> None:
         """Make one without a watermark; tests of functions do, too."""
-        self.watermark = -(2**63)
-        self.processing_time = 0
+        self._clock: TimerService | None = None
+        self._watermark: int | None = -(2**63)
+        self._processing_time: int | None = 0
         self.key: Hashable = None
         self.is_cleared = False
         self.registered: dict[tuple[str, int], set[Any]] = {}
         self.deleted: dict[tuple[str, int], set[Any]] = {}
+
+    def begin(self, clock: TimerService) -> None:
+        """Forget what was asked and ordered in the call before. What no function asks for is not asked of Flink."""
+        self._clock, self._watermark, self._processing_time = clock, None, None
+        self.registered, self.deleted = {}, {}
+
+    @property
+    def watermark(self) -> int:
+        """The current watermark, in milliseconds; -2**63 before there is one."""
+        if self._watermark is None:
+            self._watermark = int(self._clock.current_watermark()) if self._clock else -(2**63)
+        return self._watermark
+
+    @watermark.setter
+    def watermark(self, value: int) -> None:
+        self._watermark = value
+
+    @property
+    def processing_time(self) -> int:
+        """The time of the clock, in milliseconds; the same during one call."""
+        if self._processing_time is None:
+            self._processing_time = int(self._clock.current_processing_time()) if self._clock else 0
+        return self._processing_time
+
+    @processing_time.setter
+    def processing_time(self, value: int) -> None:
+        self._processing_time = value
 
     def clear_state(self) -> None:
         """Forget the state of this key; what is still changed in it is not kept."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pyflink.common import Row, Types, WatermarkStrategy
 from pyflink.common.typeinfo import TypeInformation
-from pyflink.datastream import DataStream, KeyedStream, OutputTag
+from pyflink.datastream import DataStream, KeyedStream, OutputTag, RuntimeContext
 from pyflink.datastream.functions import ProcessFunction
 from pyflink.java_gateway import get_gateway
 
-from . import _buckets, _operators, frames
+from . import _buckets, _garbage, _operators, frames
 from ._keyed import Keyed
 from ._states import as_tuple
 from .function import KeyedFunction
@@ -163,6 +163,10 @@ class _Parsing(ProcessFunction):  # type: ignore[misc]
         self._parse, self._pack, self._key, self._event_time = parse, pack, key, event_time
         self._malformed, self._rejected, self._buckets = malformed, rejected, buckets
 
+    def open(self, runtime_context: RuntimeContext) -> None:  # noqa: ARG002  (PyFlink's name)
+        """Prepare Python for batches."""
+        _garbage.relax()
+
     def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[Any]:  # noqa: ARG002  (PyFlink's name)
         """Parse one batch."""
         parse, pack, key = self._parse, self._pack, self._key
@@ -173,8 +177,8 @@ class _Parsing(ProcessFunction):  # type: ignore[misc]
             except self._malformed as error:  # noqa: PERF203  (one of them may fail, not all)
                 rejected.append(self._rejected(text, error))
         by_key: dict[Hashable, list[Any]] = defaultdict(list)
-        for record in records:
-            by_key[key(record)].append(pack(record))
+        for each, packed in zip(map(key, records), map(pack, records), strict=True):
+            by_key[each].append(packed)
         by_bucket: dict[int, list[tuple[Hashable, list[Any]]]] = defaultdict(list)
         count = len(self._buckets)
         for each, members in by_key.items():
@@ -196,8 +200,9 @@ class _Parsing(ProcessFunction):  # type: ignore[misc]
 
 
 def dump(parts: Iterable[tuple[Hashable, list[Any]]]) -> bytes:
-    """Return the bytes of records by key, on their way from one operator to the next; they are never part of a snapshot.
+    """Return the bytes of records by key, on their way from one operator to the next.
 
-    Not by marshal, which is faster: without a word it makes bytes of a number of NumPy's, and of a bytearray.
+    They are in no snapshot whose barriers are aligned; an unaligned one holds what is on its way. Not by marshal, which is
+    faster: without a word it makes bytes of a number of NumPy's, and of a bytearray.
     """
     return pickle.dumps(list(parts), pickle.HIGHEST_PROTOCOL)

@@ -9,7 +9,7 @@ Its output, its side outputs and a key's state are as the job would have them th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pyflink.common import Types
 from pyflink.common.typeinfo import TypeInformation
@@ -21,9 +21,6 @@ from ..batches._states import Codec, as_tuple
 from ..batches.context import EVENT_TIME, PROCESSING_TIME
 from ..batches.reading import dump
 from .operators import Operator, Snapshot
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -45,7 +42,7 @@ class KeyedOperator(Generic[R, S]):
             function: The function.
             record: The class of its records.
             key_type: Flink's type of the keys; by default a text.
-            snapshot: What `snapshot` has returned; not necessarily of the same code.
+            snapshot: What `snapshot` has returned; not necessarily of the same code. The watermark begins anew.
 
         Raises:
             ConfigurationError: When the class of the states, or of the records, cannot be used.
@@ -54,13 +51,6 @@ class KeyedOperator(Generic[R, S]):
         options: dict[str, Any] = {"key": lambda _batch: _BUCKET, "key_type": Types.INT()}
         self._operator = Operator(adapter, **options) if snapshot is None else Operator.restore(adapter, snapshot, **options)
         self._pack, self._codec = as_tuple(record), Codec(function)
-
-    @classmethod
-    def restore(
-        cls, function: KeyedFunction[R, S], record: type[R], snapshot: Snapshot, *, key_type: TypeInformation | None = None
-    ) -> Self:
-        """Start a function from a snapshot, as after a failure or an upgrade; the watermark begins anew."""
-        return cls(function, record, key_type=key_type, snapshot=snapshot)
 
     def process(self, key: Any, *records: R) -> None:
         """Process some records of one key, as one batch."""

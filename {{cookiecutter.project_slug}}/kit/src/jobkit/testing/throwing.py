@@ -6,6 +6,7 @@ The function's own code is not touched: the object that the job hands to Flink g
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import os
 import sys
@@ -94,20 +95,31 @@ def plant(function: Any, on_record: int, times: int | None, marks: str) -> Any:
     return function if names else Trap(function, on_record, times, marks)
 
 
+def call_with(method: Callable[..., Any], given: tuple[Any, ...], options: dict[str, Any], change: Callable[[Any], Any]) -> Any:
+    """Call a method of a stream with another function than it is given, whether that has a place or a name there."""
+    call = inspect.signature(method).bind(*given, **options)
+    name = list(call.signature.parameters)[1]  # the first is the stream
+    call.arguments[name] = change(call.arguments[name])
+    return method(*call.args, **call.kwargs)
+
+
 def main() -> None:
     """Launch the job."""
     project = find_project(Path.cwd())
     wanted, times = os.environ["JOBKIT_THROW_IN"], os.environ["JOBKIT_THROW_TIMES"]
     found = []
 
+    def change(function: Any) -> Any:
+        if wanted not in (type(function).__name__, getattr(function, "__name__", None)):
+            return function
+        found.append(function)
+        on_record, marks = int(os.environ["JOBKIT_THROW_ON_RECORD"]), os.environ["JOBKIT_THROW_MARKS"]
+        return plant(function, on_record, int(times) if times else None, marks)
+
     def with_trap(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
-        def take(stream: Any, function: Any, *arguments: Any, **options: Any) -> Any:
-            if wanted in (type(function).__name__, getattr(function, "__name__", None)):
-                found.append(function)
-                on_record, marks = int(os.environ["JOBKIT_THROW_ON_RECORD"]), os.environ["JOBKIT_THROW_MARKS"]
-                function = plant(function, on_record, int(times) if times else None, marks)
-            return method(stream, function, *arguments, **options)
+        def take(*given: Any, **options: Any) -> Any:
+            return call_with(method, given, options, change)
 
         return take
 
