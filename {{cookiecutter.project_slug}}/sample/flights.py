@@ -7,7 +7,9 @@ import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from datetime import date, timedelta
+from functools import lru_cache
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,10 @@ MALFORMED = {
     b'{"date":"2001/01/05 10:00","delay":3,"distance":300,"origin":"\xff\xfe\x00","destination":"BOS"}': "invalid UTF-8",
 }
 """Records that are no flights, each with the kind of mistake that the job must name."""
+
+_DATE = b'{"date":"'
+_TIME = len(_DATE) + len("2001/01/01")
+"""How each flight of the sample begins, and where the time of day stands in it."""
 
 KINDS = frozenset(MALFORMED.values())
 
@@ -85,6 +91,16 @@ class Flights:
         # Held back until the watermark has passed New Year's Day: late for certain.
         yield from islice(flights, self.held_back)
 
+    def endless(self) -> Iterator[Record]:
+        """Yield the records again and again, each time later by as many days as they span: `jobkit bench` needs more than there are."""
+        records = list(self.records())
+        days = sorted({_day(record.value) for record in records if record.value not in MALFORMED})
+        span = (days[-1] - days[0]).days + 1
+        for number in count():
+            later = {day: _text(day + timedelta(days=number * span)) for day in days}
+            for key, value in records:
+                yield Record(key, value if value in MALFORMED else _DATE + later[_day(value)] + value[_TIME:])
+
     def judge(self, input: Sequence[Record], outputs: Mapping[str, Sequence[Record]]) -> Verdict:  # noqa: A002 - as jobkit has it
         """Compare what the job wrote with an independent computation over what it was fed.
 
@@ -118,6 +134,19 @@ class Flights:
             counts=counts,
             differences=differences,
         )
+
+
+def _day(value: bytes) -> date:
+    return _date(value[len(_DATE) : _TIME])
+
+
+@lru_cache
+def _date(text: bytes) -> date:
+    return date(*map(int, text.split(b"/")))
+
+
+def _text(day: date) -> bytes:
+    return day.strftime("%Y/%m/%d").encode()
 
 
 Key = tuple[str, str]

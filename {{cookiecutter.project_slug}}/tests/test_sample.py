@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 import pytest
 from jobkit.cluster.sample import Record
@@ -78,6 +79,20 @@ def test_sample_holds_every_kind() -> None:
     assert len({flight.original for flight in flights}) == 20_000
     assert len(flights) > 20_000
     assert len(values) == len(Flights(Settings()))
+
+
+def test_sample_goes_on_without_end() -> None:
+    """Each round is as many days later as the one before spans, and equal to it but for that."""
+    sample = Flights(Settings())
+    length = len(sample)
+    first, second = ([record.value for record in islice(sample.endless(), begin, begin + length)] for begin in (0, length))
+    assert first == [record.value for record in sample.records()]
+    departures = [
+        (parse(before).departure, parse(after).departure) for before, after in zip(first, second, strict=True) if before not in MALFORMED
+    ]
+    days = {(after - before) / 86_400_000 for before, after in departures}
+    assert days == {90}  # January to March 2001
+    assert [value for value in second if value in MALFORMED] == [value for value in first if value in MALFORMED]
 
 
 @pytest.mark.parametrize("value", MALFORMED)

@@ -16,8 +16,9 @@ from typing import Any
 import psutil
 import pytest
 from jobkit.cluster.display import Display
+from jobkit.cluster.local import Options
 from jobkit.cluster.rest import RestClient
-from jobkit.cluster.run import LocalRun, Options
+from jobkit.cluster.run import LocalRun
 from jobkit.cluster.waiting import until
 from jobkit.errors import ConfigurationError
 from jobkit.project import Project

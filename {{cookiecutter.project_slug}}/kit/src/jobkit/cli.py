@@ -160,7 +160,8 @@ def run(
 ) -> None:
     """Run the job on a local cluster and broker over the sample, and judge what comes out."""
     from .cluster import display, interruption
-    from .cluster.run import Interrupted, LocalRun, Options
+    from .cluster.local import Options
+    from .cluster.run import Interrupted, LocalRun
 
     stdout = Console(file=sys.stdout, highlight=False)
     options = Options(environment=env, snapshot=snapshot, parallelism=parallelism)
@@ -180,6 +181,34 @@ def run(
         display.show_failure(error, stdout, _notes, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
     raise typer.Exit(1 if outcome.verdict.differences else 0)
+
+
+@app.command()
+def bench(
+    env: Env = "local",
+    records: Annotated[int, typer.Option("--records", min=1, help="How many records the job is fed, before it starts.")] = 2_000_000,
+    warm_up: Annotated[
+        float, typer.Option("--warm-up", min=0, help="Seconds from its first record on in which the job is not measured.")
+    ] = 10,
+    limit: Annotated[float, typer.Option("--limit", min=1, help="Seconds after which it is measured as far as it got.")] = 180,
+    parallelism: Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism (default 2).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how fast the job goes on this machine over the sample without end, what it needs, and which task holds it up."""
+    from .bench import report
+    from .bench.job import JobBench, Load
+    from .cluster import display, interruption
+    from .cluster.local import Options
+
+    options, load = Options(environment=env, parallelism=parallelism), Load(records, warm_up, limit)
+    with interruption.listening(), _reading(quiet=True), display.Display(_notes) as shown:
+        figures = JobBench(find_project(Path.cwd()), options, load, shown).run()
+    if as_json:
+        _document(figures.to_json())
+        return
+    _wide().print(report.table(figures))
+    for note in report.notes(figures):
+        _notes.print(note, style="dim", markup=False)
 
 
 @app.command()

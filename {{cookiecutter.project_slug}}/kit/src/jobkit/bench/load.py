@@ -37,6 +37,10 @@ class Sent:
     furthest_behind: float
 
 
+class Behind(ClusterError):
+    """The sender was late: the load was not the one that was asked for."""
+
+
 class Load:
     """A sender of records to one topic; the partition of a record follows from its key, or else from its place."""
 
@@ -71,7 +75,8 @@ class Load:
             progress: Called about once a second with the number of whole seconds that are over.
 
         Raises:
-            ClusterError: When the broker did not take one of them, or this machine cannot keep up the pace.
+            Behind: When this machine did not keep up the pace.
+            ClusterError: When the broker did not take one of the records.
         """
         begin, count, behind, shown = time.perf_counter(), 0, 0.0, 0
         total = int(rate * seconds)
@@ -89,7 +94,7 @@ class Load:
         spent = time.perf_counter() - begin
         self._finish()
         if behind > _BEHIND_SECONDS:
-            raise ClusterError(
+            raise Behind(
                 "The sender cannot keep up the pace.",
                 found=f"{behind:.1f} s behind at {rate:,.0f} records a second",
                 remedy="Lower the rate.",

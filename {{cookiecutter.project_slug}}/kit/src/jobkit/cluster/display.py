@@ -19,7 +19,7 @@ _STATES: dict[type[JobkitError], str] = {Interrupted: "interrupted", JobRefused:
 
 
 class Display:
-    """Shows phases as lines and progress as bars, on a console that is not stdout; a `run.Reporter`."""
+    """Shows phases as lines and progress as bars, on a console that is not stdout; a `local.Reporter`."""
 
     def __init__(self, console: Console) -> None:
         """Take the console to write to."""

@@ -6,6 +6,7 @@ import os
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, NamedTuple, Protocol, cast
 
 from .. import entry
@@ -65,6 +66,17 @@ class Sample(Protocol):
 
     def judge(self, input: Sequence[Record], outputs: Mapping[str, Sequence[Record]]) -> Verdict:  # noqa: A002
         """Compare what came out with an independent computation over what went in."""
+
+
+def endless(sample: Sample) -> tuple[Iterator[Record], bool]:
+    """Return records without end, and whether they are the sample's own: `endless()`, which a sample may have.
+
+    Another sample is repeated as it is. To a job in event time all but the first round of it is late.
+    """
+    own = getattr(sample, "endless", None)
+    if own is not None:
+        return own(), True
+    return chain.from_iterable(sample.records() for _ in repeat(None)), False
 
 
 def load(project: Project, environment: Mapping[str, str]) -> Sample:

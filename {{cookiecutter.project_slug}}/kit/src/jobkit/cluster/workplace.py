@@ -21,7 +21,7 @@ _SECONDS_FOR_LEFTOVERS = 45
 
 
 class Workplace:
-    """`.jobkit/run` of a project: one local run at a time.
+    """A folder in a project's `.jobkit`, such as `run`: one run at a time.
 
     Attributes:
         root: The folder.
@@ -32,10 +32,10 @@ class Workplace:
         drained: Savepoints that were taken while draining: not for resuming.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, name: str = "run") -> None:
         """Name the folders; nothing is made."""
-        self._lock = project.work / "run.lock"
-        self.root = project.work / "run"
+        self._lock = project.work / f"{name}.lock"
+        self.root = project.work / name
         self.logs = self.root / "logs"
         self.temporary = self.root / "tmp"
         self.broker = self.root / "kafka"

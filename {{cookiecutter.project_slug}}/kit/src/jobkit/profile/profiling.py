@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ..cluster.local import Reporter
 from ..cluster.rest import TERMINAL, RestClient
-from ..cluster.run import Reporter
 from ..errors import ClusterError, ConfigurationError, JobkitError, NoProject
 from ..graph import JobGraph
 from . import samples, targets
