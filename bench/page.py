@@ -34,8 +34,7 @@ twentieth of the output, by the broker's time, divided by the time that they too
 Start-up is counted apart, from the launch of the first process to the first record that is written. Processor time is that of the
 contender's processes at full pace, for a million records; memory is the most that they had at one time. Keys are as many as there may
 be; in the records there are {distinct}.
-A contender that writes one update for each key and commit, not one for each record, does less; its figure is over its whole run, start-up
-included.
+A contender that writes one update for each key and commit, not one for each record, does less.
 """
 
 _LATENCY = """\
@@ -105,6 +104,8 @@ def _throughput(document: Mapping[str, Any]) -> str:
     table = _table(columns, report.throughput(document))
     if any(not (run["complete"] or run["error"]) for run in document["runs"]):
         table += "\n\\* stopped at the time limit, and measured as far as it got; what it had written was right.\n"
+    if any(run["figures"].get("with_startup") for run in document["runs"]):
+        table += "\n+ over the whole run, start-up included: it was over before there was a pace to measure.\n"
     if any(group.disturbed for group in report.groups(document)):
         table += "\n! other processes took more than a twentieth of the processors.\n"
     return table
@@ -115,6 +116,7 @@ def _contenders(document: Mapping[str, Any]) -> str:
     rows = [
         [name, each["workers"], each["output"], each["guarantee"], ", ".join(f"{part} {version}" for part, version in pins[name].items())]
         for name, each in document["contenders"].items()
+        if name in {run["contender"] for run in document["runs"]}
     ]
     return _table(["name", "two cores as", "writes", "guarantee", "versions"], rows)
 

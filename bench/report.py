@@ -161,6 +161,11 @@ class Group:
         return any(figures.get("foreign_share", 0.0) > _DISTURBED for figures in self.good)
 
     @property
+    def with_startup(self) -> bool:
+        """Whether one of them was measured from its launch on."""
+        return any(figures.get("with_startup") for figures in self.good)
+
+    @property
     def complete(self) -> bool:
         """Whether no run was stopped before its end."""
         return all(run["complete"] for run in self.runs if not run["error"])
@@ -217,6 +222,8 @@ def show(report: Report, console: Console) -> None:
         _print(console, "Latency at an even pace, ms", ["keys", "contender", "p50", "p99", "max", "visible p50", "visible p99"], rows)
     if any(not (run["complete"] or run["error"]) for run in report.document["runs"]):
         console.print("* stopped at the time limit, and measured as far as it got")
+    if any(group.with_startup for group in groups(report.document)):
+        console.print("+ over the whole run, start-up included: it was over before there was a pace to measure")
     if any(group.disturbed for group in groups(report.document)):
         console.print("! other processes took more than a twentieth of the processors: measure again on an idle machine")
 
@@ -231,7 +238,10 @@ def throughput(document: Mapping[str, Any]) -> Iterator[list[str]]:
         yield [
             f"{group.keys:,}",
             group.contender,
-            f"{median(rates):,.0f}" + ("" if group.complete else " *") + (" !" if group.disturbed else ""),
+            f"{median(rates):,.0f}"
+            + ("" if group.complete else " *")
+            + (" !" if group.disturbed else "")
+            + (" +" if group.with_startup else ""),
             f"{min(rates):,.0f} - {max(rates):,.0f}",
             f"{group.median('startup_seconds'):.1f}",
             f"{group.median('cpu_seconds_per_million'):.1f}",

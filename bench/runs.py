@@ -15,7 +15,7 @@ from jobkit.bench import load, measure
 from jobkit.bench.measure import Steady, Tail
 from jobkit.bench.resources import Sampler, Usage, pinned
 from jobkit.cluster.topics import Topics
-from jobkit.errors import JobkitError
+from jobkit.errors import ClusterError, JobkitError
 from kafka.errors import KafkaError
 
 from .contenders.contender import Contender, Contract, Running, Task
@@ -207,12 +207,19 @@ class _Run:
             self._running.check()
         self._around.progress(self._contender.name, done, self._expected.total)
 
+    def _pace(self, times: Sequence[int], launched: float) -> Steady:
+        try:
+            return measure.steady(times, self._around.warm_up)
+        except ClusterError:
+            if self._contender.contract is not Contract.FINAL:
+                raise
+        # A few large commits have no middle: the whole run, start-up included, is a pace that it has kept at least.
+        return Steady(len(times), launched, times[-1] / 1000)
+
     def _figures(self, times: Sequence[int], launched: float, usage: Usage, broker: Usage) -> dict[str, Any]:
         if not times:
             raise BenchmarkError("Nothing was written in time.")
-        # A few large commits have no middle: the whole run, start-up included, is a pace that it has kept at least.
-        whole = Steady(len(times), launched, times[-1] / 1000)
-        steady = whole if self._contender.contract is Contract.FINAL else measure.steady(times, self._around.warm_up)
+        steady = self._pace(times, launched)
         own = usage.between(steady.begin, steady.end) + broker.between(steady.begin, steady.end)
         foreign = max(0.0, usage.busy_between(steady.begin, steady.end) - own)
         return {
@@ -221,6 +228,7 @@ class _Run:
             "startup_seconds": times[0] / 1000 - launched,
             "seconds": times[-1] / 1000 - launched,
             "steady": asdict(steady),
+            "with_startup": steady.begin == launched,
             "by_second": _by_second(times),
             "cpu_seconds_per_million": usage.between(steady.begin, steady.end) / steady.records * 1_000_000,
             "cpu_seconds_per_million_with_startup": usage.total / len(times) * 1_000_000,

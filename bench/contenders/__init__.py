@@ -37,9 +37,16 @@ def everyone(place: Place) -> dict[str, Contender]:
 
 
 def variants(place: Place) -> dict[str, Contender]:
-    """Return the job of jobkit in other settings, which run where they are named only: in one TaskManager, and with other bounds."""
+    """Return the job of jobkit in other ways, which run where they are named only.
+
+    In one TaskManager; with one update for each key and 200 ms, which is what Pathway writes; and with other bounds.
+    """
     build = "bench.programs.jobkit_job:build"
-    contenders = [FlinkContender("jobkit-one-taskmanager", build, place, configuration=_THREAD, slots=2)]
+    latest, variables = f"{build}_latest", {"BENCH_WITHIN": "200"}
+    contenders = [
+        FlinkContender("jobkit-one-taskmanager", build, place, configuration=_THREAD, slots=2),
+        FlinkContender("jobkit-updates", latest, place, contract=Contract.FINAL, configuration=_THREAD, variables=variables),
+    ]
     for bound in BOUNDS:
         variables = {"BENCH_WITHIN": str(bound)}
         contenders.append(FlinkContender(f"jobkit-{bound}ms", build, place, configuration=_THREAD, variables=variables))

@@ -7,13 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from jobkit.bench import measure
 from jobkit.cluster.flink import FlinkCluster
 from jobkit.cluster.watch import Watch
-from jobkit.errors import ClusterError
+from jobkit.errors import ClusterError, JobFailed
 
 from ..place import ROOT, Place
 from .contender import Contract, Task
@@ -77,7 +78,7 @@ class FlinkContender:
         except BaseException:
             cluster.stop()
             raise
-        return RunningJob(cluster, Watch(cluster, client, cluster.members))
+        return RunningJob(cluster, Watch(cluster, client, cluster.members), task.folder)
 
     def _configuration(self, task: Task) -> dict[str, str]:
         return {
@@ -95,9 +96,9 @@ class FlinkContender:
 class RunningJob:
     """A job at work; see `Running`."""
 
-    def __init__(self, cluster: FlinkCluster, watch: Watch) -> None:
-        """Take the cluster, and the watch of the submission."""
-        self._cluster, self._watch = cluster, watch
+    def __init__(self, cluster: FlinkCluster, watch: Watch, folder: Path) -> None:
+        """Take the cluster, the watch of the submission, and the folder of the run."""
+        self._cluster, self._watch, self._folder = cluster, watch, folder
         self._looked = 0.0
 
     def processes(self) -> Sequence[int]:
@@ -117,10 +118,15 @@ class RunningJob:
         return {"checkpoints": asdict(measure.checkpoints(self._cluster.rest, self._watch.job))}
 
     def stop(self) -> None:
-        """Cancel the job, so that no transaction stays open, and end the cluster."""
+        """Stop the job with a savepoint, and end the cluster.
+
+        A job that was cancelled may leave a transaction open, behind which readers do not see what other transactions have
+        committed: a run that was not complete would seem to have gaps.
+        """
+        job = self._watch.job
         try:
-            with suppress(ClusterError):
-                if self._watch.job is not None:
-                    self._cluster.rest.cancel(self._watch.job)
+            with suppress(ClusterError, JobFailed):
+                if job is not None:
+                    self._cluster.rest.stop(job, self._folder / "savepoints", drain=False)
         finally:
             self._cluster.stop()

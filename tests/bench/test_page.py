@@ -181,3 +181,12 @@ def test_another_version_of_a_contender_is_not_added(document: dict[str, Any]) -
     later = {**document, "machine": {**document["machine"], "contenders": {"a": {"one": "2.0"}}}}
     with pytest.raises(BenchmarkError, match="a's version"):
         report.joined(document, later)
+
+
+def test_a_figure_with_start_up_in_it_is_marked(document: dict[str, Any]) -> None:
+    """It is less than the pace that the contender has."""
+    run = {**document["runs"][3], "figures": throughput(70, with_startup=True)}
+    marked = {**document, "runs": [run]}
+    assert [row[2] for row in report.throughput(marked)] == ["70 * +"]
+    assert "start-up included" in page.text(marked)
+    assert "start-up included" not in page.text(document)
