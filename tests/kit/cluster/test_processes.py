@@ -113,8 +113,7 @@ time.sleep(600)
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         parent.kill()
     assert len(pids) == 2
-    for pid in pids:
-        until(lambda pid=pid: has_ended(pid) or None, what=f"{pid} has ended", seconds=60)
+    until(lambda: all(map(has_ended, pids)) or None, what="both have ended", seconds=60)
 
 
 def test_what_it_holds_is_free_when_the_last_is_gone(start: Start) -> None:
