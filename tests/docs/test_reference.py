@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+from jobkit.bench.job import Figures, Vertex
+from jobkit.bench.measure import Checkpoints
 from jobkit.doctor import Check
 from jobkit.findings import Finding
 from jobkit.graph import JobGraph, Operator, State
@@ -52,13 +54,13 @@ def test_every_variable_of_the_job_is_listed() -> None:
 def test_json_examples_are_json() -> None:
     """What is shown as JSON can be parsed."""
     page = (REFERENCE / "json.md").read_text(encoding="utf-8")
-    assert len([json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]) == 4
+    assert len([json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]) == 5
 
 
 def test_json_fields_are_those_of_the_commands() -> None:
     """The examples have the fields that the code writes: none is missing, none is invented."""
     page = (REFERENCE / "json.md").read_text(encoding="utf-8")
-    graph, check, config, doctor = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    graph, check, bench, config, doctor = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
     state = State("hours", "map", "?")
     operator = Operator("a", "b", "c", "source", 1, 1, None, False, (), None, None, None, 1, (), states=(state,))  # noqa: FBT003
     written = JobGraph("job", [operator], {}, None).to_json()
@@ -66,5 +68,10 @@ def test_json_fields_are_those_of_the_commands() -> None:
     assert graph["jobs"][0]["operators"][0].keys() == written["operators"][0].keys()
     assert graph["jobs"][0]["operators"][0]["states"][0].keys() == state.to_json().keys()
     assert check["results"][0].keys() == {*Result("r", "pass", "b", "m").to_json(), "job"}
+    vertex = Vertex("a", 0.5, 0.5)
+    measured = Figures(1, True, False, 1.0, 1.0, 1.0, 1.0, 2, 2, Checkpoints(0, (), (), 0), [vertex], [])  # noqa: FBT003
+    assert bench.keys() == measured.to_json().keys()
+    assert bench["checkpoints"].keys() == measured.to_json()["checkpoints"].keys()
+    assert bench["vertices"][0].keys() == measured.to_json()["vertices"][0].keys()
     assert config["findings"][0].keys() == Finding("k", "conflict", "m", "r", "o").to_json().keys()
     assert doctor["checks"][0].keys() == Check("n", "ok", "f").to_json().keys()

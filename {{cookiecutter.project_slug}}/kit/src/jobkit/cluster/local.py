@@ -11,7 +11,7 @@ from typing import Protocol
 from .. import configuration
 from ..errors import ConfigurationError
 from ..project import ENVIRONMENT_VARIABLE, Project
-from . import distribution, interruption, jars, java
+from . import distribution, interruption, jars, java, snapshots
 from . import sample as samples
 from .broker import Broker
 from .flink import FlinkCluster
@@ -63,6 +63,7 @@ class Local:
         place: The folder of the run.
         sample: What the job is fed.
         parallelism: The job's.
+        snapshot: The snapshot that the job starts from, or None.
         cluster: The cluster.
         watch: The watch of the job, once it was submitted.
     """
@@ -72,18 +73,21 @@ class Local:
 
         Args:
             project: Whose job runs.
-            options: What the user asks for; the snapshot is the subclass's business.
+            options: What the user asks for.
             reporter: Shows how it goes on.
             folder: The name of the folder of such runs.
 
         Raises:
-            ConfigurationError: When a jar, a setting or a file is wrong.
+            ConfigurationError: When a jar, a setting, a file or the snapshot is wrong.
         """
         distribution.require(project.flink)
         self.project, self._reporter = project, reporter
         self.place = Workplace(project, folder)
         self._values = configuration.load(project.conf, options.environment).values
         self.parallelism = options.parallelism or self._default_parallelism()
+        self.snapshot = snapshots.find(options.snapshot, self.place.drained) if options.snapshot else None
+        if self.snapshot:
+            self.place.require_broker_data()
         self._java = java.provide(minimum=_JAVA_OF_KAFKA)
         library = jars.library(project, self._fetching)
         self._broker_classpath = jars.broker_classpath(project, self._fetching)
@@ -103,10 +107,10 @@ class Local:
         }
 
     @contextmanager
-    def occupied(self, *, resuming: bool = False) -> Iterator[int]:
+    def occupied(self) -> Iterator[int]:
         """Keep the folder for this run, and end all that was started in it; give the lock's file descriptor."""
         with self.place.locked() as lock:
-            self.place.clear(resuming=resuming)
+            self.place.clear(resuming=self.snapshot is not None)
             try:
                 yield lock
             finally:
@@ -131,14 +135,11 @@ class Local:
         self._reporter.phase(f"cluster ready at {cluster.rest.url}")
         return topics
 
-    def submit(self, *options: str) -> Watch:
-        """Submit the job, and do not wait.
-
-        Args:
-            options: More of `flink run`.
-        """
+    def submit(self) -> Watch:
+        """Submit the job, and do not wait."""
         package = (self.project.pipeline or "").partition(":")[0].rpartition(".")[0]  # the sample was found through it
-        client = self.cluster.submit([*options, "-p", str(self.parallelism), "-pym", package], self.variables)
+        start = ["-s", str(self.snapshot)] if self.snapshot else []
+        client = self.cluster.submit([*start, "-p", str(self.parallelism), "-pym", package], self.variables)
         self.watch = Watch(self.cluster, client, self.processes())
         return self.watch
 

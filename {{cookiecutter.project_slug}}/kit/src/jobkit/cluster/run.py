@@ -13,10 +13,9 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import ClusterError, JobkitError
-from ..project import Project
 from . import progress, snapshots
 from . import sample as samples
-from .local import SECONDS_TO_SUBMIT, Local, Options, Reporter
+from .local import SECONDS_TO_SUBMIT, Local
 from .topics import Topics
 from .waiting import until
 from .watch import Watch
@@ -62,17 +61,7 @@ class Interrupted(JobkitError):
 class LocalRun(Local):
     """A run over the sample."""
 
-    def __init__(self, project: Project, options: Options, reporter: Reporter) -> None:
-        """Check all that can be checked before anything is started.
-
-        Raises:
-            ConfigurationError: When a jar, a setting, a file or the snapshot is wrong.
-        """
-        super().__init__(project, options, reporter)
-        self._snapshot = snapshots.find(options.snapshot, self.place.drained) if options.snapshot else None
-        if self._snapshot:
-            self.place.require_broker_data()
-        self._fed = 0
+    _fed = 0
 
     @contextmanager
     def execute(self) -> Iterator[Outcome]:
@@ -84,7 +73,7 @@ class LocalRun(Local):
             JobRefused: When its own process refuses to submit it.
             ClusterError: When a part does not come up.
         """
-        with self.occupied(resuming=self._snapshot is not None) as lock:
+        with self.occupied() as lock:
             try:
                 yield self._run(lock)
             except KeyboardInterrupt:
@@ -110,7 +99,7 @@ class LocalRun(Local):
 
     def _begin(self, topics: Topics) -> Watch:
         """Submit the job, and feed it while Flink's client is at work."""
-        watch = self.submit(*(["-s", str(self._snapshot)] if self._snapshot else []))
+        watch = self.submit()
         self._feed(topics, watch, len(self.sample) - self.sample.held_back)
         job = until(watch.running_job, what="all tasks of the job run", seconds=SECONDS_TO_SUBMIT, log=self.place.logs)
         self._reporter.phase(f"job {job} running")
@@ -163,4 +152,4 @@ class LocalRun(Local):
             if job is not None:
                 self.cluster.rest.cancel(job)
         checkpoint = snapshots.newest(self.place.checkpoints / job) if job else None
-        return checkpoint or self._snapshot
+        return checkpoint or self.snapshot
