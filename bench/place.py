@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from jobkit import configuration
-from jobkit.cluster import jars, java
+from jobkit.cluster import jars, java, jvm
 from jobkit.cluster.broker import Broker
 from jobkit.cluster.java import Java
 from jobkit.cluster.machine import Machine
@@ -24,7 +24,6 @@ CACHE = ROOT / "build" / "bench"
 _FLINK = "2.2"
 _JAVA_OF_KAFKA = 17
 _KAFKA_TOOLS = "org.apache.kafka:kafka-tools"
-_FULL_COMPILER = "-XX:TieredStopAtLevel=4"
 
 
 class BenchMachine(Machine):
@@ -57,8 +56,8 @@ class Place:
     def java(self) -> Java:
         """A Java for both. Every JVM compiles as well as it can: a benchmark takes back what the kit sets for short runs."""
         inherited = os.environ.get("JAVA_TOOL_OPTIONS", "")
-        if _FULL_COMPILER not in inherited:
-            os.environ["JAVA_TOOL_OPTIONS"] = f"{inherited} {_FULL_COMPILER}".strip()
+        if jvm.FULL_COMPILER not in inherited:
+            os.environ["JAVA_TOOL_OPTIONS"] = f"{inherited} {jvm.FULL_COMPILER}".strip()
         return java.provide(minimum=_JAVA_OF_KAFKA)
 
     @cached_property

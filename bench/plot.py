@@ -53,7 +53,7 @@ def throughput(document: dict[str, Any], target: Path) -> None:
 
 def memory(document: dict[str, Any], target: Path) -> None:
     """Draw the memory of each run of jobkit over the records that it has written."""
-    figure, panel = plt.subplots(figsize=(8, 3.5))
+    figure, panel = _lines("records written", "MiB, all processes")
     for keys in document["settings"]["keys"]:
         for run in (run for run in _runs(document, keys, "jobkit") if not run["error"]):
             figures = run["figures"]
@@ -65,26 +65,16 @@ def memory(document: dict[str, Any], target: Path) -> None:
                     points.append((written[place], held))
             label = f"{keys:,} keys" if run["round"] == 1 else None
             panel.plot(*zip(*points, strict=True), label=label, color=f"C{document['settings']['keys'].index(keys)}", linewidth=1)
-    panel.set_ylim(bottom=0)
-    panel.set_xlabel("records written")
-    panel.set_ylabel("MiB, all processes")
-    panel.legend(frameon=False)
-    _plain(panel)
-    _save(figure, target)
+    _save_lines(figure, panel, target)
 
 
 def bounds(document: dict[str, Any], target: Path) -> None:
     """Draw latency over the time for which records are collected."""
-    figure, panel = plt.subplots(figsize=(8, 3.5))
+    figure, panel = _lines("records are collected for, ms", "until written, ms")
     points = sorted(_bounds(document))
     for place, name in ((1, "p50"), (2, "p99")):
         panel.plot([point[0] for point in points], [point[place] for point in points], marker="o", label=name)
-    panel.set_ylim(bottom=0)
-    panel.set_xlabel("records are collected for, ms")
-    panel.set_ylabel("until written, ms")
-    panel.legend(frameon=False)
-    _plain(panel)
-    _save(figure, target)
+    _save_lines(figure, panel, target)
 
 
 def _bounds(document: dict[str, Any]) -> Iterator[tuple[int, float, float]]:
@@ -113,6 +103,21 @@ def _bar(panel: Any, place: int, runs: list[dict[str, Any]]) -> None:
     panel.barh(place, median(rates), color=_COLOURS[all(run["complete"] for run in good)], height=0.7)
     panel.plot([min(rates), max(rates)], [place, place], color="black", linewidth=1)
     panel.text(max(rates), place, f"  {median(rates):,.0f}", va="center", fontsize=8)
+
+
+def _lines(across: str, up: str) -> tuple[Any, Any]:
+    """Begin a picture of lines."""
+    figure, panel = plt.subplots(figsize=(8, 3.5))
+    panel.set_xlabel(across)
+    panel.set_ylabel(up)
+    return figure, panel
+
+
+def _save_lines(figure: Any, panel: Any, target: Path) -> None:
+    panel.set_ylim(bottom=0)
+    panel.legend(frameon=False)
+    _plain(panel)
+    _save(figure, target)
 
 
 def _plain(panel: Any) -> None:

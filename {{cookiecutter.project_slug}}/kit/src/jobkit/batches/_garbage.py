@@ -11,7 +11,7 @@ def relax() -> None:
     """Have Python look after 200,000 new objects, not after 700, in the process that runs the functions.
 
     A batch makes thousands of tuples and records that live until its end, so that each batch would be searched several times,
-    in vain; it took a quarter of Python's time. What no cycle holds is freed at once, as ever.
+    in vain. What no cycle holds is freed at once, as ever.
     """
     first, *others = gc.get_threshold()
     if 0 < first < _OBJECTS:  # 0: somebody has turned it off

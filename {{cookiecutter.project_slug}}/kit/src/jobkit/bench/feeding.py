@@ -14,6 +14,7 @@ from typing import Any
 
 from ..cluster import sample as samples
 from ..cluster.clients import writer
+from ..cluster.sample import Sample
 from ..cluster.topics import partition_of
 from ..errors import ClusterError
 from ..project import Project
@@ -40,16 +41,16 @@ class Feed:
     servers: str
     count: int
 
-    def run(self, progress: Callable[[int], None]) -> None:
+    def run(self, sample: Sample, progress: Callable[[int], None]) -> None:
         """Send all records, each partition's in their order; every process takes some of the partitions.
 
         Args:
+            sample: The project's.
             progress: Called now and then with the number of records that are sent.
 
         Raises:
             ClusterError: When the broker does not take one, or the sample fails.
         """
-        sample = samples.load(self.project, self.variables)
         processes = max(1, min(sample.partitions, os.cpu_count() or 1))
         context = multiprocessing.get_context("spawn")
         counts = context.Array("q", processes)

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from ..cluster import progress
+from ..cluster import jvm, progress
 from ..cluster import sample as samples
 from ..cluster.local import SECONDS_TO_SUBMIT, Local, Options, Reporter
 from ..cluster.topics import Topics
@@ -22,15 +21,11 @@ from ..project import Project
 from . import measure
 from .feeding import Feed
 from .measure import Checkpoints
-from .resources import Sampler, Usage
+from .resources import Sampler, Usage, at
 
 _SECONDS_BETWEEN_LOOKS = 0.5
-_END = 0.95
-"""The share of the input at which measuring ends: partitions run out one after the other."""
-
 _MIB = 1 << 20
 _LEAST_SECONDS = 3.0
-_FULL_COMPILER = "-XX:TieredStopAtLevel=4"
 _JVM_OPTIONS = "env.java.opts.all"
 _BUSY, _HELD_UP = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
 
@@ -130,7 +125,7 @@ class Course:
         if begun is None:
             raise ClusterError("The job has read nothing.", found=f"{len(self.times)} looks", remedy="Is its group id the sample's?")
         begin = begun + warm_up
-        ended = (moment for moment, count in zip(self.times, self.counts, strict=True) if count >= _END * total)
+        ended = (moment for moment, count in zip(self.times, self.counts, strict=True) if count >= measure.END * total)
         end = next(ended, self.times[-1])
         if end - begin < _LEAST_SECONDS:
             raise ClusterError(
@@ -141,14 +136,8 @@ class Course:
         return begin, end
 
     def at(self, moment: float) -> float:
-        """Return how many records were read at a moment, between two looks in proportion."""
-        before = (0.0, 0)
-        for time_, count in zip(self.times, self.counts, strict=True):
-            if time_ >= moment:
-                share = (moment - before[0]) / (time_ - before[0]) if before[0] else 1.0
-                return before[1] + (count - before[1]) * share
-            before = (time_, count)
-        return float(self.counts[-1])
+        """Return how many records were read at a moment."""
+        return at(self.times, self.counts, moment)
 
     def by_second(self) -> list[float]:
         """Return how many records were read in each second, from just before the first on."""
@@ -170,12 +159,7 @@ class JobBench(Local):
     def configuration(self) -> dict[str, str]:
         """Return the environment's configuration, with Java's full compiler: a local run is compiled quickly, not well."""
         values = super().configuration()
-        return {**values, _JVM_OPTIONS: f"{values.get(_JVM_OPTIONS, '')} {_FULL_COMPILER}".strip(), "web.checkpoints.history": "1000"}
-
-    @property
-    def logs(self) -> Path:
-        """The folder of the logs."""
-        return self.place.logs
+        return {**values, _JVM_OPTIONS: f"{values.get(_JVM_OPTIONS, '')} {jvm.FULL_COMPILER}".strip(), "web.checkpoints.history": "1000"}
 
     def run(self) -> Figures:
         """Run the job, stop everything, and return the figures.
@@ -196,7 +180,7 @@ class JobBench(Local):
         topics = self.start(lock)
         try:
             feed = Feed(self.project, self.variables, self._servers, self._load.records)
-            feed.run(lambda count: self._reporter.progress("fed", count, self._load.records))
+            feed.run(self.sample, lambda count: self._reporter.progress("fed", count, self._load.records))
             watch = self.submit()
             members = [self.cluster.job_manager, *self.cluster.task_managers]  # not the client
             roots = [member.pid for member in members if member is not None and member.pid is not None]

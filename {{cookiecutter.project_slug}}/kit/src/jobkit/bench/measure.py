@@ -17,7 +17,9 @@ from ..errors import ClusterError
 _POLL_RECORDS = 10_000
 _FETCH_BYTES = 8_388_608
 _SECONDS_BETWEEN_LOOKS = 0.2
-_END = 0.95
+END = 0.95
+"""The share of the output, or of the input, at which measuring ends: partitions run out one after the other."""
+
 _LEAST_MILLISECONDS = 200
 
 
@@ -154,7 +156,7 @@ def steady(times: Sequence[int], warm_up: float) -> Steady:
     Raises:
         ClusterError: When there is nothing between the two.
     """
-    last = math.floor(_END * (len(times) - 1))
+    last = math.floor(END * (len(times) - 1))
     first = bisect_left(times, times[0] + warm_up * 1000) if times else 0
     if not times or first >= last or times[last] - times[first] < _LEAST_MILLISECONDS:
         raise ClusterError(

@@ -47,21 +47,29 @@ class Usage:
 
     def between(self, begin: float, end: float) -> float:
         """Return the processor time between two moments, in seconds, interpolated between samples."""
-        return self._at(self.cpu_seconds, end) - self._at(self.cpu_seconds, begin)
+        return at(self.times, self.cpu_seconds, end) - at(self.times, self.cpu_seconds, begin)
 
     def busy_between(self, begin: float, end: float) -> float:
         """Return for how long the processors were not idle between two moments, in seconds, added up."""
-        return self._at(self.busy_seconds, end) - self._at(self.busy_seconds, begin)
+        return at(self.times, self.busy_seconds, end) - at(self.times, self.busy_seconds, begin)
 
-    def _at(self, series: Sequence[float], moment: float) -> float:
-        place = bisect_left(self.times, moment)
-        if place == 0:
-            return series[0] if series else 0.0
-        if place == len(self.times):
-            return series[-1]
-        before, after = self.times[place - 1], self.times[place]
-        low, high = series[place - 1], series[place]
-        return low + (high - low) * (moment - before) / (after - before)
+
+def at(times: Sequence[float], series: Sequence[float], moment: float) -> float:
+    """Return what a series was at a moment, between two looks in proportion.
+
+    Args:
+        times: When it was looked at, ascending.
+        series: What it was then.
+        moment: Before the first look and after the last one it is as it was then.
+    """
+    place = bisect_left(times, moment)
+    if place == 0:
+        return series[0] if series else 0.0
+    if place == len(times):
+        return series[-1]
+    before, after = times[place - 1], times[place]
+    low, high = series[place - 1], series[place]
+    return low + (high - low) * (moment - before) / (after - before)
 
 
 class Sampler:

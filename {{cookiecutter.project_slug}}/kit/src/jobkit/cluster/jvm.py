@@ -14,7 +14,10 @@ one where a job has run on the mini cluster, and a TaskManager that inherits it 
 
 _SHORT_LIVED = "-XX:TieredStopAtLevel=1"
 """Compile quickly, not well: a local run is over in a minute, and a third of its processor time went into optimising. A
-benchmark takes it back with -XX:TieredStopAtLevel=4 in Flink's env.java.opts.all."""
+benchmark takes it back with `FULL_COMPILER`."""
+
+FULL_COMPILER = "-XX:TieredStopAtLevel=4"
+"""Compile as well as Java can. Of two such options the later one counts: Flink's env.java.opts.all comes after the environment's."""
 
 
 def environment(java: Java, temporary: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

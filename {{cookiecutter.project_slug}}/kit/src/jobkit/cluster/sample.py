@@ -42,7 +42,7 @@ class Verdict:
 
 
 class Sample(Protocol):
-    """What `[tool.jobkit] sample` names: a class that takes the job's settings.
+    """What `[tool.jobkit] sample` names: a class that takes the job's settings. It may have a method `endless`, see there.
 
     Attributes:
         input_topic: The topic that the job reads.

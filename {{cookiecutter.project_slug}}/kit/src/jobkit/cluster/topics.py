@@ -28,13 +28,15 @@ class Topics:
         """Connect to the broker at `host:port`."""
         self._servers = servers
         self._admin = KafkaAdminClient(bootstrap_servers=servers)
-        self._consumer, self._uncommitted = reader(servers), reader(servers, committed=False)
+        self._consumer = reader(servers)
+        self._uncommitted: Any = None  # few need it
         self._groups: dict[str, Any] = {}
 
     def close(self) -> None:
         """Close all connections."""
         for consumer in (self._consumer, self._uncommitted, *self._groups.values()):
-            consumer.close(autocommit=False)
+            if consumer is not None:
+                consumer.close(autocommit=False)
         self._admin.close()
 
     def names(self) -> set[str]:
@@ -60,7 +62,7 @@ class Topics:
         with self._refusals():
             self._admin.create_topics(missing)
         for topic in missing:  # the broker answers before its own picture of the cluster has them
-            until(partial(self._is_known, topic.name), what=f"the topic {topic.name} is there", seconds=_SECONDS_FOR_TOPICS)
+            until(partial(self._is_known, topic.name, partitions), what=f"the topic {topic.name} is there", seconds=_SECONDS_FOR_TOPICS)
 
     def ends(self, topic: str, *, committed: bool = True) -> dict[int, int]:
         """Return, for each partition, the offset that the next record gets.
@@ -69,6 +71,8 @@ class Topics:
             topic: The topic.
             committed: Leave out what lies beyond a transaction that is still open.
         """
+        if not committed and self._uncommitted is None:
+            self._uncommitted = reader(self._servers, committed=False)
         consumer = self._consumer if committed else self._uncommitted
         partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
         return {partition.partition: int(end) for partition, end in consumer.end_offsets(partitions).items()}
@@ -175,8 +179,8 @@ class Topics:
         except KafkaError as error:
             raise ClusterError("The broker refuses what it was asked for its topics.", found=str(error), where=self._servers) from error
 
-    def _is_known(self, topic: str) -> bool | None:
-        return bool(self._consumer.partitions_for_topic(topic)) or None
+    def _is_known(self, topic: str, partitions: int) -> bool | None:
+        return len(self._consumer.partitions_for_topic(topic) or ()) == partitions or None
 
     def _partitions(self, topic: str) -> Sequence[int]:
         numbers = self._consumer.partitions_for_topic(topic)

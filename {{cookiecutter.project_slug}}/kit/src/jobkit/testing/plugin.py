@@ -31,6 +31,9 @@ _IMAGES = {
     "kafka": "the image of the broker, instead of apache/kafka",
     "job": "an image of the job that is there already; none is built",
 }
+# kafka-python forgets the socket of a connection that does not come about, as when a test has the broker down. The
+# interpreter would complain in whichever test it finds it.
+_FORGOTTEN_SOCKET = r"unclosed <socket.socket [^>]*laddr=\('0.0.0.0', \d+\)>$"
 _SESSION = pytest.StashKey["Session"]()
 _JOBS = pytest.StashKey["list[Job]"]()
 _BEGUN = pytest.StashKey[float]()
@@ -49,6 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Note when the session began."""
     config.stash[_TIMES] = {"begun": time.monotonic()}
+    config.addinivalue_line("filterwarnings", f"ignore:{_FORGOTTEN_SOCKET}:ResourceWarning")
 
 
 @pytest.hookimpl(tryfirst=True)
