@@ -8,8 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from functools import lru_cache
-from itertools import count, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 FLIGHTS = Path(__file__).parent / "flights.jsonl.gz"
 SHOWN = 10
 """How many differences of a kind, and rows of the result, are worth reading."""
+
+FIRST_DAY = date(2001, 1, 1)
 
 MALFORMED = {
     b"": "not JSON",
@@ -92,14 +93,18 @@ class Flights:
         yield from islice(flights, self.held_back)
 
     def endless(self) -> Iterator[Record]:
-        """Yield the records again and again, each time later by as many days as they span: `jobkit bench` needs more than there are."""
-        records = list(self.records())
-        days = sorted({_day(record.value) for record in records if record.value not in MALFORMED})
-        span = (days[-1] - days[0]).days + 1
-        for number in count():
-            later = {day: _text(day + timedelta(days=number * span)) for day in days}
-            for key, value in records:
-                yield Record(key, value if value in MALFORMED else _DATE + later[_day(value)] + value[_TIME:])
+        """Yield day after day, for `jobkit bench`; on each, all flights of the sample take off, at the times at which they did.
+
+        So they are as dense as they were: of what the sample is drawn from, 16,484 flights took off each day.
+        """
+        flights = sorted((record for record in self.records() if record.value not in MALFORMED), key=lambda flight: flight.value[_TIME:])
+        malformed = cycle(MALFORMED)
+        for day in count():
+            today, before = (_text(FIRST_DAY + timedelta(days=each)) for each in (day, day - 1))
+            for number, (key, value) in enumerate(flights):
+                yield Record(key, _DATE + (before if number % 499 == 1 else today) + value[_TIME:])
+                if number % 151 == 0:
+                    yield Record(None, next(malformed))
 
     def judge(self, input: Sequence[Record], outputs: Mapping[str, Sequence[Record]]) -> Verdict:  # noqa: A002 - as jobkit has it
         """Compare what the job wrote with an independent computation over what it was fed.
@@ -134,15 +139,6 @@ class Flights:
             counts=counts,
             differences=differences,
         )
-
-
-def _day(value: bytes) -> date:
-    return _date(value[len(_DATE) : _TIME])
-
-
-@lru_cache
-def _date(text: bytes) -> date:
-    return date(*map(int, text.split(b"/")))
 
 
 def _text(day: date) -> bytes:

@@ -13,6 +13,7 @@ from {{ cookiecutter.package_name }}.settings import Settings
 
 from sample.flights import KINDS, MALFORMED, Flights
 
+DAY = 24 * 60 * 60 * 1000
 FLIGHT = {"date": "2001/01/05 10:47", "delay": 66, "distance": 1750, "origin": "DTW", "destination": "LAS"}
 ROW = {"origin": "DTW", "hour": "2001/01/05 10:00", "flights": 2, "mean_delay": 66.0, "max_delay": 66, "late_share": 1.0}
 
@@ -82,17 +83,20 @@ def test_sample_holds_every_kind() -> None:
 
 
 def test_sample_goes_on_without_end() -> None:
-    """Each round is as many days later as the one before spans, and equal to it but for that."""
+    """Each day has all flights, in the order of time but for the late ones, and is a day later than the one before."""
     sample = Flights(Settings())
-    length = len(sample)
-    first, second = ([record.value for record in islice(sample.endless(), begin, begin + length)] for begin in (0, length))
-    assert first == [record.value for record in sample.records()]
-    departures = [
-        (parse(before).departure, parse(after).departure) for before, after in zip(first, second, strict=True) if before not in MALFORMED
-    ]
-    days = {(after - before) / 86_400_000 for before, after in departures}
-    assert days == {90}  # January to March 2001
-    assert [value for value in second if value in MALFORMED] == [value for value in first if value in MALFORMED]
+    flights = sum(record.value not in MALFORMED for record in sample.records())
+    values = [record.value for record in islice(sample.endless(), 3 * flights)]
+    departures = [parse(value).departure for value in values if value not in MALFORMED]
+    first, second = departures[:flights], departures[flights : 2 * flights]
+    assert {after - before for before, after in zip(first, second, strict=True)} == {DAY}
+    latest, late = first[0], 0
+    for departure in first:
+        late += departure < latest - DAY / 2
+        latest = max(latest, departure)
+        assert departure == latest or departure < latest - DAY / 2
+    assert late == len(range(1, flights, 499))
+    assert set(MALFORMED) <= set(values)
 
 
 @pytest.mark.parametrize("value", MALFORMED)

@@ -14,11 +14,11 @@ from pyflink.common.typeinfo import BasicTypeInfo, TypeInformation
 from pyflink.datastream import OutputTag
 from pyflink.datastream.functions import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapState, MapStateDescriptor
-from pyflink.datastream.timerservice import TimerService
 
 from ..errors import ConfigurationError
 from . import _garbage, frames
 from ._states import Cache, Codec
+from ._timers import AtHand, InFlink, Timers, ordered
 from .context import EVENT_TIME, PROCESSING_TIME, Context
 from .function import KeyedFunction, Result
 from .results import tag
@@ -43,9 +43,10 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
         # Thread mode takes a dictionary in a single call to Java; process mode would take pairs, and collects what is put anyway.
         self._writes_all_at_once = ".embedded." in type(self._states).__module__
         pickled = Types.PICKLED_BYTE_ARRAY()
-        self._timers: dict[str, MapState] = {
-            domain: runtime_context.get_map_state(MapStateDescriptor(name, Types.LONG(), pickled)) for domain, name in TIMERS.items()
-        }
+        self._timers: dict[str, Timers] = {}
+        for domain, name in TIMERS.items():
+            state = runtime_context.get_map_state(MapStateDescriptor(name, Types.LONG(), pickled))
+            self._timers[domain] = Timers(domain, state, self._cached, self._put_all)
         self._unpack = maker(self._record)
         self._context = Context()
         self._function.open(runtime_context)
@@ -56,36 +57,44 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """Process one batch."""
-        call = _Call(self, ctx.timer_service())
+        call = _Call(self, ctx)
         process, unpack = self._function.process, self._unpack
         for key, records in load(value):
             call.of(key, process, unpack(records))
         return call.end()
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
-        """Call the function for each key of the bucket that has registered this time."""
-        domain = EVENT_TIME if ctx.time_domain().name == "EVENT_TIME" else PROCESSING_TIME
-        call = _Call(self, ctx.timer_service())
-        timers = self._timers[domain]
-        keys = timers.get(timestamp)
-        timers.remove(timestamp)
-        for key in keys or ():
-            call.of(key, self._function.on_timer, timestamp)
+        """Call the function for each key of the bucket whose timer is due; there may be none, when it was deleted."""
+        call = _Call(self, ctx)
+        on_timer = self._function.on_timer
+        for time, keys in call.timers(EVENT_TIME if ctx.time_domain().name == "EVENT_TIME" else PROCESSING_TIME).due(timestamp):
+            for key in ordered(keys):
+                call.of(key, on_timer, time)
+            call.set_timers()
         return call.end()
+
+    def _put_all(self, state: MapState, entries: dict[Any, Any]) -> None:
+        """Write several entries of a state."""
+        if self._writes_all_at_once:
+            state.put_all(entries)
+        else:
+            for key, value in entries.items():
+                state.put(key, value)
 
 
 class _Call:
     """One call by Flink, for several keys of one bucket: states are written, and outputs sent on, when it ends."""
 
-    def __init__(self, operator: Keyed, timers: TimerService) -> None:
-        self._operator, self._timers = operator, timers
-        self._dirty: dict[Hashable, tuple[Any, ...]] = {}
+    def __init__(self, operator: Keyed, ctx: KeyedProcessFunction.Context) -> None:
+        self._operator, self._ctx, self._service = operator, ctx, ctx.timer_service()
+        self._timers: dict[str, AtHand | InFlink] = {}
+        self._dirty: dict[Hashable, Any] = {}
         self._cleared: set[Hashable] = set()
         self._main: list[str | bytes] = []
         self._sides: dict[str, list[str | bytes]] = defaultdict(list)
         self._tags: dict[str, OutputTag] = {}
         self._context = operator._context
-        self._context.begin(timers)
+        self._context.begin(self._service)
 
     def of(self, key: Hashable, function: Callable[[Any, Any, Any, Context], Iterable[Result] | None], what: Any) -> None:
         """Call a function with a key, its state, some records or a time, and the context; take what it returns."""
@@ -106,13 +115,15 @@ class _Call:
             return
         if self._cleared:
             self._cleared.discard(key)
-        self._dirty[key] = operator._codec.pack(state)
+        self._dirty[key] = state
 
     def _fetch(self, key: Hashable) -> Any:
-        """Return the state that Flink has of a key, or a new one."""
+        """Return the state of a key that is not at hand: from before in this call, or as Flink has it, or a new one."""
         operator = self._operator
-        packed = None if key in self._cleared else operator._states.get(key)
-        state = operator._codec.new() if packed is None else operator._codec.unpack(packed)
+        state = self._dirty.get(key)
+        if state is None:
+            packed = None if key in self._cleared else operator._states.get(key)
+            state = operator._codec.new() if packed is None else operator._codec.unpack(packed)
         operator._cache.put(key, state)
         return state
 
@@ -122,46 +133,39 @@ class _Call:
 
     def end(self) -> Iterator[Any]:
         """Write what has changed, and return the outputs."""
-        states = self._operator._states
-        if self._dirty and self._operator._writes_all_at_once:
-            states.put_all(self._dirty)
-        else:
-            for key, packed in self._dirty.items():
-                states.put(key, packed)
+        operator = self._operator
+        if self._dirty:
+            pack = operator._codec.pack
+            operator._put_all(operator._states, {key: pack(state) for key, state in self._dirty.items()})
         for key in self._cleared:
-            states.remove(key)
-        self._set_timers()
+            operator._states.remove(key)
+        self.set_timers()
+        for domain in self._timers:
+            operator._timers[domain].write(self._bucket)
         if self._main:
             yield frames.join(self._main)
         for tag_id, texts in self._sides.items():
             yield tag(self._tags[tag_id]), frames.join(texts)
 
-    def _set_timers(self) -> None:
-        registered, deleted = self._context.registered, self._context.deleted
-        for domain, timestamp in {*registered, *deleted}:
-            timers = self._operator._timers[domain]
-            before = set(timers.get(timestamp) or ())
-            after = (before | registered.get((domain, timestamp), set())) - deleted.get((domain, timestamp), set())
-            if after == before:
-                continue
-            if after:
-                timers.put(timestamp, sorted(after, key=repr))
-                self._register(domain, timestamp)
-            else:
-                timers.remove(timestamp)
-                self._delete(domain, timestamp)
+    def timers(self, domain: str) -> AtHand | InFlink:
+        """Return the timers of the bucket in a domain of time."""
+        timers = self._timers.get(domain)
+        if timers is None:
+            self._bucket = self._ctx.get_current_key()
+            timers = self._timers[domain] = self._operator._timers[domain].of(self._bucket, self._service)
+        return timers
 
-    def _register(self, domain: str, timestamp: int) -> None:
-        if domain == EVENT_TIME:
-            self._timers.register_event_time_timer(timestamp)
-        else:
-            self._timers.register_processing_time_timer(timestamp)
-
-    def _delete(self, domain: str, timestamp: int) -> None:
-        if domain == EVENT_TIME:
-            self._timers.delete_event_time_timer(timestamp)
-        else:
-            self._timers.delete_processing_time_timer(timestamp)
+    def set_timers(self) -> None:
+        """Register and delete the timers that the functions have asked for since the last time."""
+        context = self._context
+        for (domain, time), keys in context.registered.items():
+            if keys:
+                self.timers(domain).add(time, keys)
+        for (domain, time), keys in context.deleted.items():
+            if keys:
+                self.timers(domain).discard(time, keys)
+        context.registered.clear()
+        context.deleted.clear()
 
 
 def _require_comparable(key_type: TypeInformation) -> None:
