@@ -28,6 +28,7 @@ EXPECTED = [
     "conf/dev.yaml",
     "conf/local.yaml",
     "conf/prod.yaml",
+    "flink.lock",
     "kit/pyproject.toml",
     "kit/src/jobkit/cli.py",
     "monitoring/alerts.yaml",

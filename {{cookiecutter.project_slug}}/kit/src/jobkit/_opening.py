@@ -158,7 +158,8 @@ def _answer(pickled: bytes, parameters: dict[str, str], answer: dict[str, Any]) 
         function = pickle.loads(pickled)  # noqa: S301 - the job that was just built
         _open(function, notes)
         answer["descriptors"] = _known_maps(function)
-        answer["states"] = notes.states
+        described = function.described() if type(function).__module__.startswith("jobkit.") and hasattr(function, "described") else {}
+        answer["states"] = [{**state, **described.get(state["name"], {})} for state in notes.states]
     except BaseException as error:  # noqa: BLE001 - the user's code may raise anything, SystemExit too
         text = str(error).strip().splitlines()
         answer["unknown"] = f"open() raised {type(error).__name__}" + (f": {text[0]}" if text else "")

@@ -149,6 +149,44 @@ def check(program: Program = None, env: OptionalEnv = None, jar: Jars = None, as
 
 
 @app.command()
+def lock(
+    check_only: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when the lock is not that of the job.")] = False,
+    drop: Annotated[
+        list[str] | None, typer.Option("--drop", metavar="UID[/STATE]", help="State that may be lost; * is all. May be repeated.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why it may be lost; kept in the lock.")] = None,
+    env: OptionalEnv = None,
+    as_json: Json = False,
+) -> None:
+    """Write flink.lock, what the job's state depends on; or show what has changed since it was written."""
+    from . import lock as locks
+    from .tables import changes
+
+    file = find_project(Path.cwd()).root / locks.FILE
+    old = locks.read(file)
+    with _reading(as_json):
+        found = _analysis(None, env or environment_name(), None, None, judged=False)
+    revision = locks.Revision(old, locks.lock_of(found.jobs[0]))
+    if as_json:
+        _document(revision.to_json())
+    elif revision.changes:
+        _out.print(changes(revision.changes))
+    if not check_only:
+        locks.write(revision.next(drop or (), reason), file)
+    if as_json:
+        pass
+    elif revision.is_current:
+        _notes.print(f"{file.name} is that of the job.")
+    elif not check_only:
+        _notes.print(f"{file.name} is written. Review it with the change, and commit both.")
+    elif old is None:
+        _notes.print(f"There is no {file.name}. Write it: jobkit lock", markup=False)
+    else:
+        _notes.print(f"{file.name} is not that of the job. Write it: jobkit lock", markup=False)
+    raise typer.Exit(1 if check_only and not revision.is_current else 0)
+
+
+@app.command()
 def run(
     env: Env = "local",
     snapshot: Annotated[

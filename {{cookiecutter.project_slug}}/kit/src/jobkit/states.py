@@ -119,12 +119,16 @@ def _finish(worker: subprocess.Popen[bytes], request: bytes, deadline: float) ->
 def _filled(operator: Operator, first: list[_Answer], second: list[_Answer]) -> Operator:
     unopened = next((str(answer["unknown"]) for answer in (*first, *second) if "unknown" in answer), None)
     unknown = unopened or _asked_late(operator)
-    states = [State(**state) for answer in first for state in answer.get("states", ())]
+    states = [_state(state) for answer in first for state in answer.get("states", ())]
     seen = {state["name"] for answer in second for state in answer.get("states", ())}
     random = [] if unopened else [state for state in states if state.name not in seen]
     descriptors = {entry["name"]: entry["type"] for answer in first for entry in answer.get("descriptors", ())}
     broadcast = [replace(state, type=descriptors.get(state.name, state.type)) for state in operator.states if state.kind == "broadcast"]
     return replace(operator, states=(*broadcast, *states), random_states=tuple(random), states_unknown=unknown)
+
+
+def _state(noted: dict[str, Any]) -> State:
+    return State(**{**noted, "fields": tuple((name, kind) for name, kind in noted.get("fields", ()))})
 
 
 def _asked_late(operator: Operator) -> str | None:

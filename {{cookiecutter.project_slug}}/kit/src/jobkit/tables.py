@@ -15,9 +15,15 @@ from .graph import JobGraph, Operator
 from .guardrails import Result
 from .guardrails.report import place
 from .guardrails.rule import Status
+from .lock import Change, Verdict
 
 _STYLES: dict[Status, str] = {"fail": "bold red", "unknown": "yellow", "waived": "magenta", "pass": "green", "not-applicable": "dim"}
 _SIGNS: dict[Status, str] = {"fail": "✗", "unknown": "?", "waived": "~", "pass": "✓", "not-applicable": "·"}
+_VERDICTS: dict[Verdict, tuple[str, str, str]] = {
+    "loses-state": ("✗", "loses state", "bold red"),
+    "cautious": ("!", "cautious", "yellow"),
+    "harmless": ("✓", "harmless", "green"),
+}
 
 
 def operators(graph: JobGraph) -> RenderableType:
@@ -70,6 +76,21 @@ def _lines(result: Result) -> Iterator[Text]:
         yield Text(f"Why:   {result.why}", style="dim")
     if result.remedy:
         yield Text.assemble(("Write: ", "bold"), result.remedy)
+
+
+def changes(found: Sequence[Change]) -> RenderableType:
+    """Return what has changed between two locks, the worst first, each with what to do."""
+    lines: list[RenderableType] = []
+    for change in found:
+        sign, verdict, style = _VERDICTS[change.verdict]
+        place = "/".join(filter(None, (change.uid, change.state)))
+        lines.append(Text.assemble((f"{sign} ", style), (verdict, style), "  ", (place, "cyan")))
+        lines.append(Padding(Text(change.what), (0, 0, 0, 4)))
+        if change.remedy:
+            lines.append(Padding(Text.assemble(("Do: ", "bold"), change.remedy), (0, 0, 0, 4)))
+    counts = Counter(change.verdict for change in found)
+    summary = ", ".join(f"{counts[verdict]} {words}" for verdict, (_, words, _) in _VERDICTS.items() if counts[verdict])
+    return Group(*lines, Text(f"\n{summary}", style="bold"))
 
 
 def _sign(result: Result) -> Text:

@@ -23,6 +23,7 @@ from .context import EVENT_TIME, PROCESSING_TIME, Context
 from .function import KeyedFunction, Result
 from .results import tag
 
+_STATES = "states"
 TIMERS = {EVENT_TIME: "event-time-timers", PROCESSING_TIME: "processing-time-timers"}
 """The states that hold which keys of a bucket have a timer at which time."""
 
@@ -39,7 +40,7 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
         """Get the states."""
         _garbage.relax()
         self._cache: Cache[Any] = Cache(self._cached)
-        self._states: MapState = runtime_context.get_map_state(MapStateDescriptor("states", self._key_type, Types.PICKLED_BYTE_ARRAY()))
+        self._states: MapState = runtime_context.get_map_state(MapStateDescriptor(_STATES, self._key_type, Types.PICKLED_BYTE_ARRAY()))
         # Thread mode takes a dictionary in a single call to Java; process mode would take pairs, and collects what is put anyway.
         self._writes_all_at_once = ".embedded." in type(self._states).__module__
         pickled = Types.PICKLED_BYTE_ARRAY()
@@ -50,6 +51,10 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
         self._unpack = maker(self._record)
         self._context = Context()
         self._function.open(runtime_context)
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """Return, for each state that holds objects of a class of the user's, what has to stay as it is while there are some."""
+        return {_STATES: self._codec.described()}
 
     def close(self) -> None:
         """Let the function release what it holds."""

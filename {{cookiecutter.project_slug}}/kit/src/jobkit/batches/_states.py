@@ -53,6 +53,12 @@ def _require_positional(kind: type[Any], names: tuple[str, ...]) -> None:
         )
 
 
+def _as_written(hint: Any) -> str:
+    """Return a type as it stands in the source; a NamedTuple wraps what was not evaluated."""
+    hint = getattr(hint, "__forward_arg__", hint)
+    return hint if isinstance(hint, str) else inspect.formatannotation(hint)
+
+
 def as_tuple(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
     """Return a function that turns an object of a class into the tuple of its fields."""
     names = fields_of(kind)
@@ -85,6 +91,13 @@ class Codec(Generic[S]):
         self._values = as_tuple(kind)
         self._names = fields_of(kind)
         self._require_own_values()
+
+    def described(self) -> dict[str, Any]:
+        """Return what has to stay as it is while there is state: the version and the fields; and whether older ones are migrated."""
+        hints = {name: hint for kind in reversed(self._kind.__mro__) for name, hint in vars(kind).get("__annotations__", {}).items()}
+        fields = [(name, _as_written(hints[name])) for name in self._names]
+        migrates = type(self._function).migrate is not KeyedFunction.migrate
+        return {"version": self._function.version, "fields": fields, "migrates": migrates}
 
     def new(self) -> S:
         """Return the state of a key that has none."""

@@ -1,0 +1,142 @@
+"""Each change of a job is judged: what it does to the state that is there, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from jobkit.lock import Lock, LockedOperator, LockedState, Verdict, compare
+
+from .locks import COUNT, HOURS, JAVA, KEYED, SINK, SOURCE, STATELESS, UNKNOWN, lock
+
+PRINT = replace(SINK, name="Sink: Print to Std. Out")
+BATCHED = replace(KEYED, states=(HOURS,))
+
+
+def with_state(state: LockedState) -> LockedOperator:
+    """Return the keyed operator with another state."""
+    return replace(KEYED, states=(state,))
+
+
+def with_fields(version: int, *fields: tuple[str, str], migrates: bool = False) -> LockedOperator:
+    """Return the operator with another class of states."""
+    return with_state(replace(HOURS, version=version, fields=fields, migrates=migrates))
+
+
+DELAYS, EMITTED = HOURS.fields
+
+CASES: dict[str, tuple[Lock, Lock, Verdict, str]] = {
+    "a source goes": (lock(KEYED, SOURCE), lock(KEYED), "loses-state", "“source” is gone, and with it how far it has read."),
+    "a sink goes": (lock(KEYED, SINK), lock(KEYED), "loses-state", "what it has written and not yet committed."),
+    "an older sink goes": (lock(KEYED, PRINT), lock(KEYED), "cautious", "whether it kept anything cannot be known."),
+    "a keyed operator goes": (lock(KEYED, SOURCE), lock(SOURCE), "loses-state", "“count” is gone, and with it “count”, its timers."),
+    "an operator without state goes": (lock(KEYED, STATELESS), lock(KEYED), "harmless", "“parse”, which kept nothing, is gone."),
+    "a Java operator goes": (lock(KEYED, JAVA), lock(KEYED), "cautious", "whether it kept anything cannot be known."),
+    "an operator with unknown states goes": (lock(KEYED, UNKNOWN), lock(KEYED), "cautious", "cannot be known (open() raised OSError)."),
+    "a uid changes": (
+        lock(KEYED),
+        lock(replace(KEYED, uid="counter", id="c1")),
+        "loses-state",
+        'If it is the one that is called “counter” now, give it its uid back: .uid("count").',
+    ),
+    "an operator comes": (lock(KEYED), lock(KEYED, STATELESS), "harmless", "“parse” is new."),
+    "a sink comes": (lock(KEYED), lock(KEYED, SINK), "harmless", "“sink” is new."),
+    "a keyed operator comes": (lock(SOURCE), lock(SOURCE, KEYED), "harmless", "it begins without “count”, its timers."),
+    "a name": (lock(KEYED), lock(replace(KEYED, name="tally")), "harmless", "“count” is called tally instead of count."),
+    "a map becomes a source": (lock(STATELESS), lock(replace(STATELESS, kind="source")), "harmless", "of the kind process"),
+    "a source becomes a process function": (lock(SOURCE), lock(replace(SOURCE, kind="process")), "loses-state", "of the kind source"),
+    "a keyed function becomes a window": (lock(KEYED), lock(replace(KEYED, kind="window")), "cautious", "of the kind keyed-process"),
+    "maximum parallelism": (lock(KEYED), lock(replace(KEYED, max_parallelism=256)), "loses-state", "Set it to 128 again."),
+    "maximum parallelism without state": (lock(STATELESS), lock(replace(STATELESS, max_parallelism=256)), "loses-state", "does not start"),
+    "key type": (lock(KEYED), lock(replace(KEYED, key_type="Long")), "loses-state", "Keep the key String, or give"),
+    "execution mode": (lock(KEYED), lock(replace(KEYED, execution_mode="process")), "loses-state", "sees none of the other's state."),
+    "execution mode without state": (lock(STATELESS), lock(replace(STATELESS, execution_mode="process")), "harmless", "process mode."),
+    "timers go": (lock(KEYED), lock(replace(KEYED, timers="none")), "cautious", "are restored, and fire."),
+    "timers come": (lock(replace(KEYED, timers="none")), lock(KEYED), "harmless", "“count” sets timers now."),
+    "timers cannot be seen": (lock(KEYED), lock(replace(KEYED, timers="unknown")), "cautious", "cannot be known as well as before"),
+    "a state goes": (lock(KEYED), lock(replace(KEYED, states=())), "loses-state", "Flink leaves what is in it behind"),
+    "a state is renamed": (lock(KEYED), lock(with_state(replace(COUNT, name="n"))), "loses-state", "the one that is called “n” now"),
+    "a state comes": (
+        lock(KEYED),
+        lock(replace(KEYED, states=(COUNT, replace(COUNT, name="n")))),
+        "harmless",
+        "has a new state, “n”, which begins empty.",
+    ),
+    "a state's kind": (lock(KEYED), lock(with_state(replace(COUNT, kind="list"))), "loses-state", "of the kind value, and is list."),
+    "a state's type": (lock(KEYED), lock(with_state(replace(COUNT, type="Double"))), "loses-state", "was Long, and is Double"),
+    "a time to live": (
+        lock(KEYED),
+        lock(with_state(replace(COUNT, ttl="1 ms"))),
+        "cautious",
+        "had the time to live without end",
+    ),
+    "states can no longer be found": (
+        lock(KEYED),
+        lock(replace(KEYED, states=(), unknown="open() raised OSError")),
+        "cautious",
+        "can no longer be found: open() raised OSError.",
+    ),
+    "a field comes": (
+        lock(BATCHED),
+        lock(with_fields(1, DELAYS, EMITTED, ("late", "int"))),
+        "loses-state",
+        "Set version = 2, and write migrate().",
+    ),
+    "a field comes, in a new version": (
+        lock(BATCHED),
+        lock(with_fields(2, DELAYS, EMITTED, ("late", "int"))),
+        "loses-state",
+        "Write migrate(self, version, values), for version 1: delays: dict, emitted: int.",
+    ),
+    "a field comes, and is migrated": (
+        lock(BATCHED),
+        lock(with_fields(2, DELAYS, EMITTED, ("late", "int"), migrates=True)),
+        "cautious",
+        "migrate() makes the new of the old when it is read.",
+    ),
+    "a version goes back": (
+        lock(with_fields(2, DELAYS)),
+        lock(with_fields(1, DELAYS)),
+        "loses-state",
+        "Count the version up, to 3 at least.",
+    ),
+    "fields change places": (lock(BATCHED), lock(with_fields(1, EMITTED, DELAYS)), "loses-state", "each would be read as another."),
+    "a field changes its place and another its name": (
+        lock(with_fields(1, ("a", "int"), ("b", "int"), ("c", "int"))),
+        lock(with_fields(1, ("b", "int"), ("d", "int"), ("c", "int"))),
+        "loses-state",
+        "Restore the order.",
+    ),
+    "a field's type": (
+        lock(BATCHED),
+        lock(with_fields(1, DELAYS, ("emitted", "int | None"))),
+        "cautious",
+        "old values stay what they were.",
+    ),
+    "a field's name": (lock(BATCHED), lock(with_fields(1, DELAYS, ("last", "int"))), "cautious", "has fields with other names"),
+    "a class of states comes": (lock(with_state(replace(HOURS, version=None))), lock(BATCHED), "loses-state", "it is packed otherwise."),
+    "a newer Flink": (lock(flink="1.20"), lock(flink="2.0"), "cautious", "there is no way back"),
+    "an older Flink": (lock(flink="2.10"), lock(flink="2.9"), "loses-state", "an older Flink does not read"),
+    "another backend": (lock(), lock(backend="hashmap"), "cautious", "of the format CANONICAL"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_change_does(name: str) -> None:
+    """The worst that it does comes first, and says what to do."""
+    old, new, verdict, words = CASES[name]
+    worst = compare(old, new)[0]
+    assert worst.verdict == verdict
+    assert words in f"{worst.what} {worst.remedy}"
+
+
+def test_the_same_job_has_no_changes() -> None:
+    """Whatever it is made of."""
+    assert compare(lock(), lock()) == []
+
+
+def test_the_worst_comes_first() -> None:
+    """One change does not hide another."""
+    old = lock(KEYED, STATELESS, JAVA)
+    new = lock(replace(KEYED, name="tally", key_type="Long"), replace(SOURCE, uid="new"))
+    assert [change.verdict for change in compare(old, new)] == ["loses-state", "cautious", "harmless", "harmless", "harmless"]

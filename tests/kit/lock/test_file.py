@@ -1,0 +1,62 @@
+"""What is written is read; it is the same for the same job, and what is no lock is told so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from jobkit.errors import ConfigurationError
+from jobkit.lock import Dropped, LockedState, parse, read, text, write
+
+from .locks import HOURS, KEYED, SOURCE, lock
+
+AWKWARD = replace(KEYED, uid="12", name="on: #yes", states=(HOURS, LockedState("null", "list", "a: [b, {c}]", ttl="1 ms, x")))
+FULL = replace(lock(KEYED, SOURCE, AWKWARD), dropped=(Dropped("a/b", "c/d", "why: not"), Dropped("*", None, "“ü”")))
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """Also names that mean something in YAML."""
+    file = tmp_path / "flink.lock"
+    write(FULL, file)
+    assert read(file) == FULL
+    assert file.read_text(encoding="utf-8") == text(FULL)
+    assert text(FULL).endswith("\n")
+
+
+def test_there_may_be_none(tmp_path: Path) -> None:
+    """That is no error."""
+    assert read(tmp_path / "flink.lock") is None
+
+
+def test_a_change_is_a_line_or_two() -> None:
+    """So that a reviewer sees what has changed, and nothing else."""
+    before, after = text(lock()).splitlines(), text(lock(replace(KEYED, max_parallelism=256), SOURCE)).splitlines()
+    assert [line for line in after if line not in before] == ["    max-parallelism: 256"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "This is no lock."),
+        ("- a", "This is no lock."),
+        ("format: 1\nflink: '2.2'", "This is no lock. Found: KeyError: 'operators'"),
+        ("format: 0\nbackend: b\nflink: f\noperators: {}", "This is no lock. Found: ValueError: format: 0"),
+        ("format: 2\nmore: true", "A newer jobkit wrote the lock. Found: format: 2, of which this one knows 1."),
+        ("format: 1\n<<<<<<< HEAD\nflink: 2\n", "The lock is not YAML; was a merge left unfinished?"),
+    ],
+)
+def test_what_is_no_lock_is_told_so(content: str, message: str) -> None:
+    """With the file, and what to do."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse(content, "flink.lock")
+    assert str(caught.value).startswith(message)
+    assert "flink.lock" in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_or_written_is_told_so(tmp_path: Path) -> None:
+    """A folder in its place, say."""
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read(tmp_path)
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        write(FULL, tmp_path)

@@ -1,0 +1,126 @@
+"""A job's lock is what Flink's graph and the opened functions say."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Optional
+
+import pytest
+from jobkit import batches, states
+from jobkit.batches import Context, KeyedFunction
+from jobkit.errors import ConfigurationError
+from jobkit.lock import LockedState, lock_of
+from pyflink.common import Types
+
+from ..guardrails import jobs
+from ..guardrails.judging import built
+
+pytestmark = pytest.mark.usefixtures("jvm")
+
+
+def test_operators_and_states_of_a_plain_job() -> None:
+    """Each with what its state depends on, in the order of the uids."""
+    found = lock_of(states.discover(built(jobs.sound)))
+    assert [operator.uid for operator in found.operators] == sorted(operator.uid for operator in found.operators)
+    count = found.operator("count")
+    assert count is not None
+    assert (count.id, count.kind, count.max_parallelism) == ("b71731f1c0df9c3076c4a455334d0ad6", "keyed-process", 128)
+    assert (count.key_type, count.execution_mode, count.timers) == ("String", "thread", "none")
+    assert count.states == (
+        LockedState("by-day", "map", "MapTypeInfo<String, TupleTypeInfo(String, Long)>"),
+        LockedState("count", "value", "Long", "7200000 ms, OnCreateAndWrite, NeverReturnExpired"),
+        LockedState("recent", "list", "ListTypeInfo<String>"),
+    )
+    sessions = found.operator("sessions")
+    assert sessions is not None
+    assert sessions.timers == "set"
+    assert found.backend == "rocksdb"
+
+
+def test_an_operator_without_a_uid_cannot_be_locked() -> None:
+    """The message has its line."""
+
+    def build(env: Any) -> None:
+        env.from_collection([1], Types.LONG()).uid("source").map(lambda value: value, Types.LONG()).print().uid("out")
+
+    with pytest.raises(ConfigurationError, match=r"An operator cannot be locked.*test_model\.py:\d+"):
+        lock_of(states.discover(built(build)))
+
+
+class Word(NamedTuple):
+    """A record."""
+
+    text: str
+
+
+@dataclass
+class Parent:
+    """Fields may be inherited."""
+
+    first: int = 0
+
+
+@dataclass
+class Kept(Parent):
+    """What is kept of a key."""
+
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    last: typing.Union[int, None] = None  # noqa: UP007  (as some write it)
+
+
+class Pair(NamedTuple):
+    """A state that is a tuple."""
+
+    total: int = 0
+    last: Optional[str] = None  # noqa: UP045
+
+
+def function_of(kind: type[Any], number: int, *, migrates: bool) -> KeyedFunction[Word, Any]:
+    """Return a function with a class of states."""
+
+    class Function(KeyedFunction[Word, Any]):
+        state = kind
+        version = number
+
+        def process(self, key: Any, state: Any, records: list[Word], context: Context) -> None:
+            """Do nothing."""
+
+    class Migrating(Function):
+        def migrate(self, version: int, values: tuple[Any, ...]) -> Any:  # noqa: ARG002
+            return kind(*values)
+
+    return Migrating() if migrates else Function()
+
+
+def build_with(function: KeyedFunction[Word, Any]) -> Callable[[Any], None]:
+    """Return a job with a function."""
+
+    def build(env: Any) -> None:
+        values = env.from_collection(["a"], Types.STRING()).uid("source")
+        words, no_words = batches.read(
+            values, lambda text: Word(text.decode()), record=Word, key=str, malformed=ValueError, rejected=lambda text, _: text, uid="parse"
+        )
+        words.process(function, uid="words").print().uid("out")
+        no_words.print().uid("rejected")
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Kept, (("first", "int"), ("seen", "dict[str, tuple[int, int]]"), ("last", "typing.Union[int, None]"))),
+        (Pair, (("total", "int"), ("last", "Optional[str]"))),
+    ],
+)
+@pytest.mark.parametrize("migrates", [True, False])
+def test_the_class_of_a_keyed_functions_state(kind: type[Any], fields: tuple[tuple[str, str], ...], migrates: bool) -> None:  # noqa: FBT001
+    """Its version and its fields, as they are written; and whether it migrates older ones."""
+    found = lock_of(states.discover(built(build_with(function_of(kind, 3, migrates=migrates)))))
+    operator = found.operator("words")
+    assert operator is not None
+    state = operator.state("states")
+    assert state is not None
+    assert (state.version, state.fields, state.migrates) == (3, fields, migrates)

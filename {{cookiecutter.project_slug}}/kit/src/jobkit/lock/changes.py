@@ -1,0 +1,210 @@
+"""What a change of a job does to the state that the job before it has left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from . import fields
+from .model import EVERYTHING, Dropped, Lock, LockedOperator, LockedState, Verdict
+
+SEVERITY: tuple[Verdict, ...] = ("loses-state", "cautious", "harmless")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two locks.
+
+    Attributes:
+        verdict: `harmless`; `cautious`: something is to be done, or could not be known; `loses-state`: state is dropped, or
+            misread, or Flink does not start the job from the snapshot.
+        what: What has changed, and what comes of it.
+        remedy: What to do; None when there is nothing to do.
+        uid: The operator's, or None for the whole job.
+        state: The state's name, or None for the whole operator.
+    """
+
+    verdict: Verdict
+    what: str
+    remedy: str | None = None
+    uid: str | None = None
+    state: str | None = None
+
+    def is_covered(self, dropped: Sequence[Dropped]) -> bool:
+        """Whether the loss was declared."""
+        return any(entry.uid == EVERYTHING or (entry.uid == self.uid and entry.state in (None, self.state)) for entry in dropped)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the change as `jobkit lock --json` shows it."""
+        return asdict(self)
+
+
+def compare(old: Lock, new: Lock) -> list[Change]:
+    """Return what has changed, the worst first.
+
+    Args:
+        old: What left the state.
+        new: What is to start from it.
+    """
+    found = [*_job(old, new)]
+    for operator in old.operators:
+        successor = new.operator(operator.uid)
+        found += _gone(operator, old, new) if successor is None else _changed(operator, successor)
+    found += (_new(operator) for operator in new.operators if old.operator(operator.uid) is None)
+    return sorted(found, key=lambda change: SEVERITY.index(change.verdict))
+
+
+def _job(old: Lock, new: Lock) -> Iterator[Change]:
+    if _version(new.flink) < _version(old.flink):
+        yield Change(
+            "loses-state",
+            f"Flink {old.flink} becomes {new.flink}: an older Flink does not read what a newer one has written.",
+            f"Stay with Flink {old.flink}.",
+        )
+    elif new.flink != old.flink:
+        yield Change(
+            "cautious",
+            f"Flink {old.flink} becomes {new.flink}.",
+            "Start from a savepoint, and keep it: there is no way back from a snapshot of the newer Flink.",
+        )
+    if old.backend != new.backend:
+        yield Change(
+            "cautious",
+            f"The state backend {old.backend} becomes {new.backend}: neither reads the checkpoints of the other.",
+            "Start from a savepoint of the format CANONICAL, which is Flink's default.",
+        )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def _gone(operator: LockedOperator, old: Lock, new: Lock) -> Iterator[Change]:
+    """An operator that there is no longer."""
+    kept = operator.keeps
+    if kept is not None:
+        heir = next((entry for entry in new.operators if old.operator(entry.uid) is None and _is_like(operator, entry)), None)
+        remedy = f'If it is the one that is called “{heir.uid}” now, give it its uid back: .uid("{operator.uid}").' if heir else None
+        yield Change("loses-state", f"“{operator.uid}” is gone, and with it {kept}.", remedy, operator.uid)
+    elif operator.is_opaque or operator.timers == "unknown":
+        reason = f" ({operator.unknown})" if operator.unknown else ""
+        yield Change(
+            "cautious",
+            f"“{operator.uid}” is gone; whether it kept anything cannot be known{reason}.",
+            "`jobkit compat SNAPSHOT` shows what a snapshot holds of it.",
+            operator.uid,
+        )
+    else:
+        yield Change("harmless", f"“{operator.uid}”, which kept nothing, is gone.", uid=operator.uid)
+
+
+def _is_like(one: LockedOperator, other: LockedOperator) -> bool:
+    return (one.kind, one.key_type, one.states) == (other.kind, other.key_type, other.states)
+
+
+def _new(operator: LockedOperator) -> Change:
+    begins = f"; it begins without {operator.keeps}" if operator.states or operator.timers == "set" else ""
+    return Change("harmless", f"“{operator.uid}” is new{begins}.", uid=operator.uid)
+
+
+def _changed(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
+    """An operator that is in both."""
+    if old == new:
+        return
+    label, has_state = f"“{old.uid}”", old.keeps is not None
+    if old.name != new.name:
+        yield Change("harmless", f"{label} is called {new.name} instead of {old.name}.", uid=old.uid)
+    if old.kind != new.kind:
+        ends = {"source", "sink"} & {old.kind, new.kind}
+        verdict: Verdict = "harmless" if not (has_state or old.is_opaque) else ("loses-state" if ends and has_state else "cautious")
+        remedy = None if verdict == "harmless" else f"Give it a uid of its own, and see what `jobkit compat` says of {label}."
+        yield Change(verdict, f"{label} was of the kind {old.kind}, and is {new.kind}.", remedy, old.uid)
+    if old.max_parallelism != new.max_parallelism:
+        yield Change(
+            "loses-state",
+            f"The maximum parallelism of {label} was {old.max_parallelism}, and is {new.max_parallelism}: "
+            "Flink does not start it from a snapshot of before.",
+            f"Set it to {old.max_parallelism} again." if old.max_parallelism else "Do not set it, or begin without state.",
+            old.uid,
+        )
+    if old.key_type != new.key_type:
+        verdict = "loses-state" if has_state else "harmless"
+        remedy = f"Keep the key {old.key_type}, or give the operator another uid." if has_state else None
+        yield Change(verdict, f"The key of {label} was {old.key_type}, and is {new.key_type}.", remedy, old.uid)
+    if old.execution_mode != new.execution_mode:
+        verdict = "loses-state" if has_state else "harmless"
+        what = f"{label} ran in {old.execution_mode} mode, and runs in {new.execution_mode} mode"
+        remedy = f"Set python.execution-mode: {old.execution_mode}." if has_state else None
+        yield Change(verdict, f"{what}, which sees none of the other's state." if has_state else f"{what}.", remedy, old.uid)
+    if old.timers != new.timers:
+        yield _timers(old, new)
+    yield from _states(old, new)
+
+
+def _timers(old: LockedOperator, new: LockedOperator) -> Change:
+    if old.timers == "none" and new.timers == "set":
+        return Change("harmless", f"“{old.uid}” sets timers now.", uid=old.uid)
+    if new.timers == "none":
+        return Change(
+            "cautious",
+            f"“{old.uid}” sets no timers any more; those that it has set are restored, and fire.",
+            "Keep an on_timer that knows what to do then.",
+            old.uid,
+        )
+    return Change(
+        "cautious", f"Whether “{old.uid}” sets timers cannot be known as well as before.", "Call the timer service directly.", old.uid
+    )
+
+
+def _states(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
+    if new.unknown is not None and new.unknown != old.unknown:
+        yield Change(
+            "cautious",
+            f"The states of “{old.uid}” can no longer be found: {new.unknown}.",
+            "Ask for every state in open(), and let open() work without the services that only the cluster reaches.",
+            old.uid,
+        )
+    for state in old.states:
+        successor = new.state(state.name)
+        if successor is not None:
+            yield from _state(old.uid, state, successor)
+        elif new.unknown is None:
+            yield _dropped(old, state, new)
+    for state in new.states:
+        if old.state(state.name) is None:
+            yield Change("harmless", f"“{old.uid}” has a new state, “{state.name}”, which begins empty.", uid=old.uid, state=state.name)
+
+
+def _dropped(operator: LockedOperator, state: LockedState, new: LockedOperator) -> Change:
+    heirs = [
+        entry.name for entry in new.states if operator.state(entry.name) is None and (entry.kind, entry.type) == (state.kind, state.type)
+    ]
+    remedy = f"If it is the one that is called “{heirs[0]}” now, give it its name back." if heirs else None
+    what = f"The state “{state.name}” of “{operator.uid}” is gone: Flink leaves what is in it behind, and says nothing."
+    return Change("loses-state", what, remedy, operator.uid, state.name)
+
+
+def _state(uid: str, old: LockedState, new: LockedState) -> Iterator[Change]:
+    label = f"The state “{old.name}” of “{uid}”"
+    if old.kind != new.kind:
+        what = f"{label} was of the kind {old.kind}, and is {new.kind}."
+        yield Change("loses-state", what, "Give the new one a name of its own.", uid, old.name)
+    elif old.type != new.type:
+        yield Change(
+            "loses-state",
+            f"{label} was {old.type}, and is {new.type}: what is in it would be read as something else.",
+            "Give the new one a name of its own, and read the old one until it is empty.",
+            uid,
+            old.name,
+        )
+    if old.ttl != new.ttl:
+        yield Change(
+            "cautious",
+            f"{label} had the time to live {old.ttl or 'without end'}, and has {new.ttl or 'without end'}.",
+            "Rehearse the start from a snapshot: turning it on or off changes how the state is stored.",
+            uid,
+            old.name,
+        )
+    if (old.version, old.fields) != (new.version, new.fields):
+        yield Change(*fields.compare(label, old, new), uid, old.name)

@@ -1,0 +1,58 @@
+"""What a change of the class of a `KeyedFunction`'s state does to the states that are there.
+
+A state is written as the version and the values of the fields, in their order; no name is in it.
+"""
+
+from __future__ import annotations
+
+from .model import LockedState, Verdict
+
+Finding = tuple[Verdict, str, str | None]
+"""How bad it is, what has changed, and what to do."""
+
+_IF_RENAMED = "Nothing, if each is the old one under another name: they are told apart by their order."
+
+
+def compare(label: str, old: LockedState, new: LockedState) -> Finding:
+    """Judge a state whose version or fields have changed.
+
+    Args:
+        label: What to call it, to begin a sentence.
+        old: As it was written.
+        new: As the job would read it.
+    """
+    if old.version is None or new.version is None:
+        return "loses-state", f"{label} is, or was, no KeyedFunction's: it is packed otherwise.", "Give the operator another uid."
+    if old.version == new.version:
+        return _same_version(label, old, new, f"Set version = {old.version + 1}, and write migrate().")
+    what = f"{label} was of version {old.version}, and is of {new.version}"
+    if new.version < old.version:
+        return "loses-state", f"{what}.", f"Count the version up, to {old.version + 1} at least."
+    if not new.migrates:
+        remedy = f"Write migrate(self, version, values), for version {old.version}: {_shown(old)}."
+        return "loses-state", f"{what}, and there is no migrate(): the job fails at the first old state.", remedy
+    remedy = f"Have a test that gives migrate() the values of version {old.version}: {_shown(old)}."
+    return "cautious", f"{what}: migrate() makes the new of the old when it is read.", remedy
+
+
+def _same_version(label: str, old: LockedState, new: LockedState, count_up: str) -> Finding:
+    if len(old.fields) != len(new.fields):
+        what = f"{label} had the fields {_shown(old)}, and has {_shown(new)}, in the same version: the job fails at the first old state."
+        return "loses-state", what, count_up
+    if _is_reordered(old, new):
+        what = f"{label} has its fields in another order, {_shown(new)} instead of {_shown(old)}: each would be read as another."
+        return "loses-state", what, f"Restore the order. Or: {count_up}"
+    if [kind for _, kind in old.fields] != [kind for _, kind in new.fields]:
+        what = f"{label} had the fields {_shown(old)}, and has {_shown(new)}: old values stay what they were."
+        return "cautious", what, f"If the function cannot work with them: {count_up}"
+    return "cautious", f"{label} has fields with other names: {_shown(new)} instead of {_shown(old)}.", _IF_RENAMED
+
+
+def _is_reordered(old: LockedState, new: LockedState) -> bool:
+    """Whether a field that is in both stands at another place."""
+    before, after = ([name for name, _ in state.fields] for state in (old, new))
+    return any(before.index(name) != after.index(name) for name in set(before) & set(after))
+
+
+def _shown(state: LockedState) -> str:
+    return ", ".join(f"{name}: {kind}" for name, kind in state.fields) or "none"

@@ -1,0 +1,157 @@
+"""`flink.lock`: YAML in a stable order, made to be read in a diff."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from ..errors import ConfigurationError
+from .model import Dropped, Lock, LockedOperator, LockedState
+
+FILE = "flink.lock"
+FORMAT = 1
+"""Counted up when an older jobkit would misread the file."""
+
+_HEAD = "# What the state of this job depends on. `jobkit lock` writes it; review it as you would a schema.\n"
+_WRITE_ANEW = "Restore the file from version control, or remove it and run `jobkit lock`."
+
+
+def write(lock: Lock, file: Path) -> None:
+    """Write a lock.
+
+    Raises:
+        ConfigurationError: When the file cannot be written.
+    """
+    try:
+        file.write_text(text(lock), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise ConfigurationError("The lock cannot be written.", found=error.strerror, where=str(file)) from error
+
+
+def text(lock: Lock) -> str:
+    """Return the content of the file."""
+    document: dict[str, Any] = {"format": FORMAT, "flink": lock.flink, "backend": lock.backend}
+    document["operators"] = {operator.uid: _operator(operator) for operator in lock.operators}
+    if lock.dropped:
+        document["dropped"] = [_dropped(entry) for entry in lock.dropped]
+    content = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    for name, value in {"default_flow_style": False, "width": 1 << 30, "sort_base_mapping_type_on_output": False}.items():
+        setattr(yaml, name, value)
+    yaml.dump(document, content)
+    return _HEAD + content.getvalue().rstrip() + "\n"
+
+
+def _operator(operator: LockedOperator) -> dict[str, Any]:
+    """Return an operator without what it does not have."""
+    found: dict[str, Any] = {"id": operator.id, "name": operator.name, "kind": operator.kind}
+    found["max-parallelism"] = operator.max_parallelism
+    if operator.key_type is not None:
+        found["key-type"] = operator.key_type
+    if operator.execution_mode is not None:
+        found["execution-mode"] = operator.execution_mode
+    if operator.timers != "none":
+        found["timers"] = operator.timers
+    if operator.states:
+        found["states"] = {state.name: _state(state) for state in operator.states}
+    if operator.unknown is not None:
+        found["unknown"] = operator.unknown
+    return found
+
+
+def _state(state: LockedState) -> dict[str, Any]:
+    found: dict[str, Any] = {"kind": state.kind, "type": state.type}
+    if state.ttl is not None:
+        found["ttl"] = state.ttl
+    if state.version is not None:
+        found["version"] = state.version
+        found["fields"] = dict(state.fields)
+    return found
+
+
+def _dropped(entry: Dropped) -> dict[str, str]:
+    return {"uid": entry.uid, **({} if entry.state is None else {"state": entry.state}), "reason": entry.reason}
+
+
+def read(file: Path) -> Lock | None:
+    """Read a lock; None when there is no such file.
+
+    Raises:
+        ConfigurationError: When it cannot be read, or a newer jobkit wrote it.
+    """
+    try:
+        content = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError("The lock cannot be read.", found=str(error), where=str(file), remedy=_WRITE_ANEW) from error
+    return parse(content, str(file))
+
+
+def parse(content: str, where: str) -> Lock:
+    """Read a lock from a text.
+
+    Args:
+        content: The text.
+        where: What to call it in an error.
+
+    Raises:
+        ConfigurationError: When it is no lock, or a newer jobkit wrote it.
+    """
+    try:
+        document = YAML(typ="safe", pure=True).load(content)
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        place = f"{where}:{mark.line + 1}" if mark else where
+        found = str(error.problem) if isinstance(error, MarkedYAMLError) else type(error).__name__
+        raise ConfigurationError(
+            "The lock is not YAML; was a merge left unfinished?", found=found, where=place, remedy=_WRITE_ANEW
+        ) from error
+    form = document.get("format") if isinstance(document, dict) else None
+    if isinstance(form, int) and form > FORMAT:
+        raise ConfigurationError(
+            "A newer jobkit wrote the lock.",
+            found=f"format: {form}, of which this one knows {FORMAT}",
+            where=where,
+            remedy="Update jobkit.",
+        )
+    try:
+        return _lock(document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError("This is no lock.", found=f"{type(error).__name__}: {error}", where=where, remedy=_WRITE_ANEW) from error
+
+
+def _lock(document: Mapping[str, Any]) -> Lock:
+    if document["format"] != FORMAT:
+        raise ValueError(f"format: {document['format']!r}")
+    operators = tuple(_read_operator(uid, entry) for uid, entry in document["operators"].items())
+    return Lock(str(document["flink"]), str(document["backend"]), operators, tuple(map(_read_dropped, document.get("dropped", ()))))
+
+
+def _read_operator(uid: str, entry: Mapping[str, Any]) -> LockedOperator:
+    return LockedOperator(
+        uid=str(uid),
+        id=entry["id"],
+        name=entry["name"],
+        kind=entry["kind"],
+        max_parallelism=entry["max-parallelism"],
+        key_type=entry.get("key-type"),
+        execution_mode=entry.get("execution-mode"),
+        timers=entry.get("timers", "none"),
+        states=tuple(_read_state(name, state) for name, state in entry.get("states", {}).items()),
+        unknown=entry.get("unknown"),
+    )
+
+
+def _read_state(name: str, entry: Mapping[str, Any]) -> LockedState:
+    fields = tuple(entry.get("fields", {}).items())
+    return LockedState(str(name), entry["kind"], entry["type"], entry.get("ttl"), entry.get("version"), fields)
+
+
+def _read_dropped(entry: Mapping[str, Any]) -> Dropped:
+    return Dropped(entry["uid"], entry.get("state"), entry["reason"])

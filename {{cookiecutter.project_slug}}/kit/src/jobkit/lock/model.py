@@ -1,0 +1,183 @@
+"""What a job's state depends on: its operators and their states, and how Flink stores them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pyflink.version import __version__
+
+from .. import timers
+from ..errors import ConfigurationError
+from ..graph import JobGraph, Operator, State
+from ..transformations import KEYED_KINDS
+
+Verdict = Literal["harmless", "cautious", "loses-state"]
+Timers = Literal["none", "set", "unknown"]
+
+EVERYTHING = "*"
+"""Stands for all state of a job, where that may be given up."""
+
+
+@dataclass(frozen=True)
+class LockedState:
+    """A state of an operator.
+
+    Attributes:
+        name: The name under which Flink stores it.
+        kind: `value`, `list`, `map`, `reducing`, `aggregating` or `broadcast`.
+        type: The full type, as PyFlink writes it.
+        ttl: The time to live, when it is renewed and what is seen of what has expired; None when it never expires.
+        version: Of the class that it holds objects of, when that is a `KeyedFunction`'s; else None.
+        fields: Names and types of the fields of that class, in their order.
+        migrates: Whether the function has a `migrate` for earlier versions; not part of the file.
+    """
+
+    name: str
+    kind: str
+    type: str
+    ttl: str | None = None
+    version: int | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    migrates: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class LockedOperator:
+    """An operator of the graph that Flink runs.
+
+    Attributes:
+        uid: The uid, by which Flink finds its state.
+        id: What Flink makes of the uid, 32 hexadecimal digits.
+        name: What the web UI calls it.
+        kind: The type of Python function, or `source`, `sink`, `table`, `java`.
+        max_parallelism: Into how many key groups its state is divided; None when Flink derives it.
+        key_type: The type of its key, as PyFlink writes it; None when it has none.
+        execution_mode: Where its Python runs, `process` or `thread`; None when it has none.
+        timers: Whether it sets timers, which are state as well.
+        states: Its states, by name.
+        unknown: Why they could not all be found; None when they could.
+    """
+
+    uid: str
+    id: str
+    name: str
+    kind: str
+    max_parallelism: int | None
+    key_type: str | None = None
+    execution_mode: str | None = None
+    timers: Timers = "none"
+    states: tuple[LockedState, ...] = ()
+    unknown: str | None = None
+
+    def state(self, name: str) -> LockedState | None:
+        """Return the state of a name, if there is one."""
+        return next((state for state in self.states if state.name == name), None)
+
+    @property
+    def keeps(self) -> str | None:
+        """What would be lost with it, in words; None when there is nothing, or nobody can tell (`is_opaque`)."""
+        if self.kind == "source":
+            return "how far it has read"
+        if self._is_transactional:
+            return "what it has written and not yet committed"
+        held = [f"“{state.name}”" for state in self.states] + (["its timers"] if self.timers == "set" else [])
+        return ", ".join(held) or None
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether it may have state that cannot be seen from here: that of Java operators, and of the planner's."""
+        return self.unknown is not None or self.kind in {"java", "table", "python"} or (self.kind == "sink" and not self._is_transactional)
+
+    @property
+    def _is_transactional(self) -> bool:
+        """Whether it is a half of one of Flink's sinks of today; the older ones, such as `print`, are functions that may have state."""
+        return self.kind == "sink" and self.name.endswith((": Writer", ": Committer"))
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """State that was given up on purpose.
+
+    Attributes:
+        uid: The operator's uid; `*` for all operators.
+        state: The state's name; None for all that the operator keeps.
+        reason: Why, for the reviewer.
+    """
+
+    uid: str
+    state: str | None
+    reason: str
+
+    @property
+    def target(self) -> str:
+        """What to call it: `UID`, or `UID/STATE`."""
+        return self.uid if self.state is None else f"{self.uid}/{self.state}"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What the state of a job depends on.
+
+    Attributes:
+        flink: Flink's version, without the patch level.
+        backend: The state backend, as the job's configuration names it.
+        operators: By uid.
+        dropped: State that earlier versions of the job had, and that was given up.
+    """
+
+    flink: str
+    backend: str
+    operators: tuple[LockedOperator, ...]
+    dropped: tuple[Dropped, ...] = ()
+
+    def operator(self, uid: str) -> LockedOperator | None:
+        """Return the operator of a uid, if there is one."""
+        return next((operator for operator in self.operators if operator.uid == uid), None)
+
+
+def lock_of(graph: JobGraph) -> Lock:
+    """Return the lock of a job whose states were looked for (`states.discover`).
+
+    Raises:
+        ConfigurationError: When an operator has no uid, or one that another has.
+    """
+    for operator in graph.operators:
+        if operator.uid is None or operator.id is None:
+            raise ConfigurationError(
+                "An operator cannot be locked: Flink would not find its state again.",
+                found=operator.label,
+                where=operator.where,
+                remedy="Give it a uid of its own; `jobkit check` says which call to write it at.",
+            )
+    backend = str(graph.settings["state.backend.type"].effective)
+    flink = ".".join(__version__.split(".")[:2])
+    return Lock(flink, backend, tuple(sorted(map(_operator, graph.operators), key=lambda operator: operator.uid)))
+
+
+def _operator(operator: Operator) -> LockedOperator:
+    return LockedOperator(
+        uid=str(operator.uid),
+        id=str(operator.id),
+        name=operator.name,
+        kind=operator.kind,
+        max_parallelism=operator.max_parallelism,
+        key_type=operator.key_type,
+        execution_mode=operator.execution_mode,
+        timers=_timers(operator),
+        states=tuple(sorted(map(_state, operator.states), key=lambda state: state.name)),
+        unknown=operator.states_unknown,
+    )
+
+
+def _state(state: State) -> LockedState:
+    return LockedState(state.name, state.kind, state.type, state.ttl, state.version, state.fields, state.migrates)
+
+
+def _timers(operator: Operator) -> Timers:
+    if operator.kind not in KEYED_KINDS:
+        return "none"
+    found = timers.registrations(operator)
+    if found is None:
+        return "none"
+    return "set" if found.proved else "unknown"
