@@ -148,9 +148,10 @@ def test_several_keys_share_a_time() -> None:
     assert bucket.contents()[1] == {}
 
 
-def test_the_last_key_to_delete_a_time_deletes_flinks_timer() -> None:
+@pytest.mark.parametrize("cached", [0, 100])
+def test_the_last_key_to_delete_a_time_deletes_flinks_timer(cached: int) -> None:
     """And whoever registers it again gets it again; the last word in a batch counts."""
-    bucket = Bucket(Obedient())
+    bucket = Bucket(Obedient(), cached)
     bucket.process(a=order("register", 7), b=order("register", 7))
     bucket.process(a=order("delete", 7))
     assert bucket.timers == [7]
@@ -161,6 +162,19 @@ def test_the_last_key_to_delete_a_time_deletes_flinks_timer() -> None:
     bucket.process(b=[order("delete", 17), order("register", 17)], a=order("delete", 17))
     assert bucket.timers == [17]
     assert bucket.advance(17) == ["b fired at 17, 1 times, after 5"]
+
+
+def test_timers_that_are_always_put_off_are_forgotten() -> None:
+    """As those that end a session are; one before them and one behind them fire all the same, and so does the last."""
+    bucket = Bucket(Obedient())
+    bucket.process(a=order("register", 1_000))
+    bucket.process(a=order("register", 5_001))
+    for time in range(1_001, 1_501):
+        bucket.process(b=[order("register", time), order("delete", time - 1)])
+    assert bucket.contents()[1] == {1_000: ["a"], 1_500: ["b"], 5_001: ["a"]}
+    assert bucket.advance(1_499) == ["a fired at 1000, 1 times, after 2"]
+    assert bucket.advance(1_500) == ["b fired at 1500, 1 times, after 1000"]
+    assert bucket.advance(5_001) == ["a fired at 5001, 2 times, after 2"]
 
 
 def test_a_timer_outlives_the_state_of_its_key() -> None:
