@@ -36,7 +36,7 @@ the job starts, with a warning. A waiver makes it `waived`. A rule that cannot a
 others `pass`. [How to waive a rule](../how-to/waive-a-rule.md).
 
 In a project, `jobkit check` adds a result `configuration-keys`: every mistake that [`jobkit config`](commands.md#jobkit-config)
-finds in conf/.
+finds in conf/. It and `launch` add `flink-lock`: each change of the job that [`flink.lock`](../how-to/lock-the-state.md) does not have.
 
 The examples are what jobkit says about [`all_wrong.py`](../examples/all_wrong.py), a program outside of any project, with
 Flink's defaults. `…` stands for what is random."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobkit.cluster import distribution, java
+from pyflink.version import __version__
 
 VERSIONS = json.loads((Path(__file__).parents[2] / "cookiecutter.json").read_text(encoding="utf-8"))["_flink_versions"]
 """The table of versions that drives every pin."""
@@ -87,6 +88,40 @@ PROD = """\
 execution.checkpointing.dir: s3://bucket/checkpoints
 execution.checkpointing.savepoint-dir: s3://bucket/savepoints
 """
+LOCK = """\
+# What the state of this job depends on. `jobkit lock` writes it; review it as you would a schema.
+format: 1
+flink: '%s'
+backend: rocksdb
+operators:
+  count:
+    id: b71731f1c0df9c3076c4a455334d0ad6
+    name: KEYED PROCESS
+    kind: keyed-process
+    max-parallelism: 128
+    key-type: String
+    execution-mode: process
+    states:
+      count:
+        kind: value
+        type: Long
+  count/key-by:
+    id: a5afcc90066b33229acb92f4f3f05359
+    name: _stream_key_by_map_operator
+    kind: process
+    max-parallelism: 128
+    execution-mode: process
+  out:
+    id: 4d648856f35492026b8f75b0a6ec795e
+    name: 'Sink: Print to Std. Out'
+    kind: sink
+    max-parallelism: 128
+  source:
+    id: e5a72f353fc1e6bbf3bd96a41384998c
+    name: 'Source: Collection Source'
+    kind: source
+    max-parallelism: 1
+"""
 FILES = {
     "pyproject.toml": PYPROJECT,
     "src/tiny/__init__.py": "",
@@ -96,6 +131,7 @@ FILES = {
     "conf/base.yaml": BASE,
     "conf/local.yaml": "restart-strategy.type: disable\n",
     "conf/prod.yaml": PROD,
+    "flink.lock": LOCK % ".".join(__version__.split(".")[:2]),
 }
 
 

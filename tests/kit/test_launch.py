@@ -86,13 +86,12 @@ def test_a_refused_job_tells_all_that_is_wrong_and_is_not_submitted(project: Tin
 
 def test_a_waived_rule_is_printed_and_the_job_accepted(project: TinyProject) -> None:
     """The reviewer's reason shows on every run; the job runs to its end."""
-    waivers = [
-        f'[[tool.jobkit.waivers]]\nrule = "{rule}"\nreason = "a trial of {rule}"\n' for rule in sorted(RULES_THAT_FLINKS_DEFAULTS_BREAK)
-    ]
+    rules = sorted({*RULES_THAT_FLINKS_DEFAULTS_BREAK, "flink-lock"})
+    waivers = [f'[[tool.jobkit.waivers]]\nrule = "{rule}"\nreason = "a trial of {rule}"\n' for rule in rules]
     project.write("pyproject.toml", '[tool.jobkit]\npipeline = "tiny.pipeline:build"\n' + "".join(waivers))
     done = python(project)
     assert done.returncode == 0, done.stderr
-    for rule in RULES_THAT_FLINKS_DEFAULTS_BREAK:
+    for rule in rules:
         assert re.search(rf"^waived: {rule}: .+ Reason: a trial of {rule}$", done.stderr, re.MULTILINE)
     assert sorted(done.stdout.splitlines()) == ["(a,1)", "(a,2)", "(b,1)"]
 
@@ -103,6 +102,18 @@ def test_an_accepted_job_runs_to_its_end(project: TinyProject) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(line for line in done.stdout.splitlines() if line.startswith("(")) == ["(a,1)", "(a,2)", "(b,1)"]
     assert "waived" not in done.stderr
+
+
+def test_a_job_that_is_not_in_its_lock_is_refused_elsewhere_than_here(project: TinyProject) -> None:
+    """In production each change that the lock does not have is a finding; with the lock of the job there is none."""
+    before = dict(findings(flink(project, JOBKIT_ENV="prod").stdout))
+    assert "checkpoint-directory" in before
+    assert "flink-lock" not in before
+    project.replace("src/tiny/pipeline.py", 'ValueStateDescriptor("count",', 'ValueStateDescriptor("n",')
+    done = flink(project, JOBKIT_ENV="prod")
+    assert done.returncode != 0
+    assert dict(findings(done.stdout))["flink-lock"].endswith("flink.lock")
+    assert "The state “count” of “count” is gone" in " ".join(done.stdout.split())
 
 
 def test_flinks_own_strict_switch_is_on_at_submission(project: TinyProject) -> None:

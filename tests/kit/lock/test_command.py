@@ -15,11 +15,7 @@ PIPELINE = "src/tiny/pipeline.py"
 @pytest.fixture
 def project(tmp_path: Path) -> TinyProject:
     """A project with a lock."""
-    made = tiny(tmp_path)
-    done = jobkit(made.root, "lock")
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert "flink.lock is written." in done.stderr
-    return made
+    return tiny(tmp_path)
 
 
 def lock_of(project: TinyProject) -> str:
@@ -57,11 +53,17 @@ def test_a_loss_is_not_written_by_accident(project: TinyProject) -> None:
     assert jobkit(project.root, "lock", "--check").returncode == 0
 
 
-def test_a_check_without_a_lock_fails(tmp_path: Path) -> None:
-    """And says how to write one."""
-    done = jobkit(tiny(tmp_path).root, "lock", "--check")
+def test_a_job_without_a_lock(project: TinyProject) -> None:
+    """Fails the check, which says how to write one; it is the one that was there."""
+    before = lock_of(project)
+    (project.root / "flink.lock").unlink()
+    done = jobkit(project.root, "lock", "--check")
     assert (done.returncode, done.stdout) == (1, "")
     assert "There is no flink.lock. Write it: jobkit lock" in done.stderr
+    done = jobkit(project.root, "lock")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "flink.lock is written." in done.stderr
+    assert lock_of(project) == before
 
 
 def test_json(project: TinyProject) -> None:

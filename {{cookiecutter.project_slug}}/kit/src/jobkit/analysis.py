@@ -97,7 +97,7 @@ def of_project(project: Project, environment: str, configuration: Configuration,
     if not judged:
         return Analysis([states.discover(graph)], notes=notes)
     again = entry.build_graph(build, settings, values)[1]
-    results = examine(graph, again, environment, project.waivers)
+    results = examine(graph, again, environment, project)
     return Analysis([graph], [[*results, *_keys(configuration)]], notes)
 
 

@@ -15,7 +15,8 @@ from .errors import JobkitError, NoProject
 from .graph import JobGraph
 from .guardrails import Job, Result, judge
 from .guardrails.report import refusal, waived
-from .project import Project, Waiver, environment_name, find_project
+from .lock import judgement
+from .project import Project, environment_name, find_project
 
 _log = logging.getLogger("jobkit")
 
@@ -63,7 +64,7 @@ def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, str]:
     settings = entry.settings(build)
     env, graph = entry.build_graph(build, settings)
     again = entry.build_graph(build, settings)[1]
-    results = examine(graph, again, environment_name(), project.waivers)
+    results = examine(graph, again, environment_name(), project)
     for line in waived(results):
         sys.stderr.write(f"{line}\n")
     if any(result.status == "fail" for result in results):
@@ -74,9 +75,10 @@ def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, str]:
     return env, graph.name
 
 
-def examine(graph: JobGraph, again: JobGraph, environment: str, waivers: Sequence[Waiver]) -> list[Result]:
-    """Look for the states of a job that was built twice, to find what is random, and judge it."""
-    return judge(Job(states.discover(graph, again), environment, again), waivers)
+def examine(graph: JobGraph, again: JobGraph, environment: str, project: Project) -> list[Result]:
+    """Look for the states of a job that was built twice, to find what is random; judge it, and compare it with the project's lock."""
+    results = judge(Job(states.discover(graph, again), environment, again), project.waivers)
+    return [*results, *judgement.judge(project, graph, environment)]
 
 
 def _project(build: entry.Build) -> Project:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ..errors import ConfigurationError
 from ..project import Waiver
@@ -49,7 +50,10 @@ RULES: tuple[Rule, ...] = (
     PickledKeys(),
 )
 
-__all__ = ["RULES", "Job", "Result", "Rule", "Violation", "judge"]
+LOCK_RULE = "flink-lock"
+"""What compares the job with its lock (`jobkit.lock.judgement`) can be waived as the rules can."""
+
+__all__ = ["LOCK_RULE", "RULES", "Job", "Result", "Rule", "Violation", "judge", "waive"]
 
 
 def judge(job: Job, waivers: Sequence[Waiver] = (), rules: Iterable[Rule] = RULES) -> list[Result]:
@@ -65,13 +69,23 @@ def judge(job: Job, waivers: Sequence[Waiver] = (), rules: Iterable[Rule] = RULE
         if reason is not None:
             results.append(Result(rule.id, "not-applicable", rule.box, f"{rule.title} {reason}"))
             continue
-        found = [_result(rule, violation, waivers) for violation in rule.check(job)]
+        found = waive([_result(rule, violation) for violation in rule.check(job)], waivers)
         results.extend(found or [Result(rule.id, "pass", rule.box, rule.title)])
     return results
 
 
+def waive(results: Iterable[Result], waivers: Sequence[Waiver]) -> list[Result]:
+    """Return results with those waived that a project waives."""
+    return [_waived(result, waivers) for result in results]
+
+
+def _waived(result: Result, waivers: Sequence[Waiver]) -> Result:
+    waiver = next((entry for entry in waivers if entry.rule == result.rule and entry.operator in (None, result.operator)), None)
+    return replace(result, status="waived", reason=waiver.reason) if waiver else result
+
+
 def _require_known(waivers: Sequence[Waiver]) -> None:
-    known = [rule.id for rule in RULES]
+    known = [*(rule.id for rule in RULES), LOCK_RULE]
     for waiver in waivers:
         if waiver.rule not in known:
             near = difflib.get_close_matches(waiver.rule, known, 1)
@@ -83,11 +97,10 @@ def _require_known(waivers: Sequence[Waiver]) -> None:
             )
 
 
-def _result(rule: Rule, violation: Violation, waivers: Sequence[Waiver]) -> Result:
-    waiver = next((entry for entry in waivers if entry.rule == rule.id and entry.operator in (None, violation.operator)), None)
+def _result(rule: Rule, violation: Violation) -> Result:
     return Result(
         rule=rule.id,
-        status="waived" if waiver else ("fail" if violation.proved else "unknown"),
+        status="fail" if violation.proved else "unknown",
         box=rule.box,
         message=violation.message,
         why=rule.why,
@@ -96,5 +109,4 @@ def _result(rule: Rule, violation: Violation, waivers: Sequence[Waiver]) -> Resu
         file=violation.file,
         line=violation.line,
         evidence=violation.evidence,
-        reason=waiver.reason if waiver else None,
     )

@@ -1,0 +1,61 @@
+"""What the lock says to a job that is about to start, or to be checked: as the guardrails say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..graph import JobGraph
+from ..guardrails import LOCK_RULE, Result, waive
+from ..project import LOCAL, Project
+from . import file
+from .changes import Change
+from .model import lock_of
+from .revision import Revision
+
+_TITLE = f"{file.FILE} is that of the job."
+_WHY = "A change that nobody has seen may drop or misread the state that the job before it has left, and Flink would say nothing."
+
+
+def judge(project: Project, graph: JobGraph, environment: str) -> list[Result]:
+    """Return a result for each change that the project's lock does not have, or one when it is that of the job.
+
+    Args:
+        project: The project.
+        graph: Its job, whose states were looked for.
+        environment: What it is judged for. Local runs need no lock.
+
+    Raises:
+        ConfigurationError: When the lock cannot be read.
+    """
+    if project.pipeline is None:
+        return []
+    reason = "Local runs need none." if environment == LOCAL else "In batch mode no state is restored." if graph.batch else None
+    if reason is not None:
+        return [Result(LOCK_RULE, "not-applicable", "state", f"{_TITLE} {reason}")]
+    if any(operator.uid is None or operator.id is None for operator in graph.operators):
+        return []  # which other rules say; nothing can be compared
+    place = project.root / file.FILE
+    revision = Revision(file.read(place), lock_of(graph))
+    if revision.is_current:
+        return [Result(LOCK_RULE, "pass", "state", _TITLE)]
+    if revision.old is None:
+        found = [_failed(f"There is no {file.FILE} beside pyproject.toml.", place)]
+    else:
+        found = [_changed(change, place) for change in _weighty(revision.changes)]
+    return waive(found, project.waivers)
+
+
+def _weighty(changes: Sequence[Change]) -> Sequence[Change]:
+    """Return the changes that somebody must look at, or all when there are none of these."""
+    return [change for change in changes if change.verdict != "harmless"] or changes
+
+
+def _changed(change: Change, place: Path) -> Result:
+    remedy = f"{change.remedy} Then: jobkit lock" if change.remedy else None
+    return _failed(f"It does not have this change ({change.verdict}): {change.what}", place, remedy, change.uid)
+
+
+def _failed(message: str, place: Path, remedy: str | None = None, operator: str | None = None) -> Result:
+    remedy = remedy or "Run `jobkit lock`, and commit what it has written with the change."
+    return Result(LOCK_RULE, "fail", "state", message, _WHY, remedy, operator, str(place))
