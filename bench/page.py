@@ -30,7 +30,7 @@ wrong, out of order, or there twice. A run that fails this has no figures here.
 
 Records a second at full pace: those from {warm_up:g} s after the first output (Java's compiler needs that time, caches fill) to the last
 twentieth of the output, by the broker's time, divided by the time that they took. Broker and contender share {cores} processors.
-{records:,} records, {partitions} partitions, commits every {commit:g} s; the median of {rounds}, in which the contenders took turns.
+{records:,} records, {partitions} partitions, commits every {commit:g} s; the median of the runs, in which the contenders took turns.
 Start-up is counted apart, from the launch of the first process to the first record that is written. Processor time is that of the
 contender's processes at full pace, for a million records; memory is the most that they had at one time. Keys are as many as there may
 be; in the records there are {distinct}.
@@ -76,7 +76,6 @@ def text(document: Mapping[str, Any]) -> str:
         "partitions": settings["partitions"],
         "commit": settings["commit_seconds"],
         "distinct": _distinct(document),
-        "rounds": f"{settings['rounds']} rounds" if settings["rounds"] > 1 else "one round",
     }
     parts = [_HEAD.format(**facts), _throughput(document)]
     latency = list(report.latency(document))
@@ -100,7 +99,7 @@ def _distinct(document: Mapping[str, Any]) -> str:
 
 
 def _throughput(document: Mapping[str, Any]) -> str:
-    columns = ["keys", "contender", "records/s", "min - max", "start-up, s", "CPU s/million", "peak MiB"]
+    columns = ["keys", "contender", "records/s", "min - max (runs)", "start-up, s", "CPU s/million", "peak MiB"]
     table = _table(columns, report.throughput(document))
     if any(not (run["complete"] or run["error"]) for run in document["runs"]):
         table += "\n\\* stopped at the time limit, and measured as far as it got; what it had written was right.\n"

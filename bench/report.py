@@ -213,7 +213,7 @@ def line(result: Result) -> str:
 
 def show(report: Report, console: Console) -> None:
     """Print the medians."""
-    columns = ["keys", "contender", "records/s", "min - max", "start, s", "CPU s/million", "peak MiB"]
+    columns = ["keys", "contender", "records/s", "min - max (runs)", "start, s", "CPU s/million", "peak MiB"]
     rows = list(throughput(report.document))
     if rows:
         _print(console, "Medians of all rounds", columns, rows)
@@ -242,7 +242,7 @@ def throughput(document: Mapping[str, Any]) -> Iterator[list[str]]:
             + ("" if group.complete else " *")
             + (" !" if group.disturbed else "")
             + (" +" if group.with_startup else ""),
-            f"{min(rates):,.0f} - {max(rates):,.0f}",
+            f"{min(rates):,.0f} - {max(rates):,.0f} ({len(rates)})",
             f"{group.median('startup_seconds'):.1f}",
             f"{group.median('cpu_seconds_per_million'):.1f}",
             f"{group.median('peak_mib'):,.0f}",

@@ -66,7 +66,7 @@ def document() -> dict[str, Any]:
 def test_a_table_has_the_median_of_the_runs_that_passed(document: dict[str, Any]) -> None:
     """A failed run has no say; a stopped one is marked."""
     rows = list(report.throughput(document))
-    assert rows[0][:4] == ["229", "a", "2,500", "1,000 - 4,000"]
+    assert rows[0][:4] == ["229", "a", "2,500", "1,000 - 4,000 (2)"]
     assert rows[1][:3] == ["229", "b", "70 *"]
 
 
@@ -86,7 +86,7 @@ def test_a_contender_that_never_passed_has_no_figure(document: dict[str, Any]) -
 def test_the_page_holds_the_tables(document: dict[str, Any]) -> None:
     """Every row, every version, and the note on stopped runs."""
     text = page.text(document)
-    assert "| 229 | a | 2,500 | 1,000 - 4,000 | 2.0 | 12.5 | 900 |" in text
+    assert "| 229 | a | 2,500 | 1,000 - 4,000 (2) | 2.0 | 12.5 | 900 |" in text
     assert "| b | one process | all | exactly once | two 2.0 |" in text
     assert "stopped at the time limit" in text
     assert "in the records there are 117 of 229." in text
