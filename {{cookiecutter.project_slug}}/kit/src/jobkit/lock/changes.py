@@ -121,13 +121,7 @@ def _changed(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
         remedy = None if verdict == "harmless" else f"Give it a uid of its own, and see what `jobkit compat` says of {label}."
         yield Change(verdict, f"{label} was of the kind {old.kind}, and is {new.kind}.", remedy, old.uid)
     if old.max_parallelism != new.max_parallelism:
-        yield Change(
-            "loses-state",
-            f"The maximum parallelism of {label} was {old.max_parallelism}, and is {new.max_parallelism}: "
-            "Flink does not start it from a snapshot of before.",
-            f"Set it to {old.max_parallelism} again." if old.max_parallelism else "Do not set it, or begin without state.",
-            old.uid,
-        )
+        yield _max_parallelism(old, new)
     if old.key_type != new.key_type:
         verdict = "loses-state" if has_state else "harmless"
         remedy = f"Keep the key {old.key_type}, or give the operator another uid." if has_state else None
@@ -140,6 +134,16 @@ def _changed(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
     if old.timers != new.timers:
         yield _timers(old, new)
     yield from _states(old, new)
+
+
+def _max_parallelism(old: LockedOperator, new: LockedOperator) -> Change:
+    """Flink compares it for all operators that run in one task, as soon as one of them has state (`StateAssignmentOperation`)."""
+    what = f"The maximum parallelism of “{old.uid}” was {old.max_parallelism}, and is {new.max_parallelism}"
+    remedy = f"Set it to {old.max_parallelism} again." if old.max_parallelism else "Do not set it, or begin without state."
+    if old.keeps is not None:
+        return Change("loses-state", f"{what}: Flink does not start it from a snapshot of before.", remedy, old.uid)
+    what = f"{what}: where it runs in one task with an operator that has state, Flink does not start it from a snapshot of before."
+    return Change("cautious", what, remedy, old.uid)
 
 
 def _timers(old: LockedOperator, new: LockedOperator) -> Change:
