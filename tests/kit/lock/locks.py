@@ -11,7 +11,7 @@ STATELESS = LockedOperator("parse", "b0", "parse", "process", 128, None, "thread
 SOURCE = LockedOperator("source", "a0", "Source: source", "source", 128)
 SINK = LockedOperator("sink", "d0", "sink: Writer", "sink", 128)
 JAVA = LockedOperator("marks", "e0", "marks", "java", 128)
-UNKNOWN = LockedOperator("dial", "f0", "dial", "keyed-process", 128, "String", "thread", unknown="open() raised OSError")
+UNKNOWN = LockedOperator("dial", "f0", "dial", "keyed-process", 128, "String", "thread", unknown=True, why="open() raised OSError")
 
 
 def lock(*operators: LockedOperator, flink: str = "2.2", backend: str = "rocksdb") -> Lock:

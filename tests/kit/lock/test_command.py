@@ -79,6 +79,13 @@ def test_json(project: TinyProject) -> None:
     assert all(set(change) == {"verdict", "what", "remedy", "uid", "state"} for change in found["changes"])
 
 
+def test_a_check_drops_nothing(project: TinyProject) -> None:
+    """It would seem as if something had been declared."""
+    done = jobkit(project.root, "lock", "--check", "--drop", "count", "--reason", "r")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--check writes nothing" in done.stderr
+
+
 def test_what_is_no_lock(project: TinyProject) -> None:
     """A merge that was left unfinished, say: nothing is compared with it, and it is not overwritten."""
     file = project.root / "flink.lock"

@@ -9,9 +9,21 @@ import pytest
 from jobkit.errors import ConfigurationError
 from jobkit.lock import Dropped, LockedState, parse, read, text, write
 
-from .locks import HOURS, KEYED, SOURCE, lock
+from .locks import HOURS, KEYED, SOURCE, UNKNOWN, lock
 
-AWKWARD = replace(KEYED, uid="12", name="on: #yes", states=(HOURS, LockedState("null", "list", "a: [b, {c}]", ttl="1 ms, x")))
+AWKWARD = replace(
+    KEYED,
+    uid="12",
+    name="on: #yes",
+    unknown=True,
+    max_parallelism=None,
+    states=(
+        LockedState("both", "broadcast", "Long"),
+        LockedState("both", "value", "Long"),
+        LockedState("null", "list", "a: [b, {c}]", ttl="1 ms, x"),
+        HOURS,
+    ),
+)
 FULL = replace(lock(KEYED, SOURCE, AWKWARD), dropped=(Dropped("a/b", "c/d", "why: not"), Dropped("*", None, "“ü”")))
 
 
@@ -22,6 +34,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read(file) == FULL
     assert file.read_text(encoding="utf-8") == text(FULL)
     assert text(FULL).endswith("\n")
+
+
+def test_the_order_of_a_merge_does_not_matter() -> None:
+    """Nor is the reason part of it for which states were not found."""
+    head, _, rest = text(lock(KEYED, SOURCE)).partition("operators:\n")
+    first, _, second = rest.partition("  source:\n")
+    assert parse(f"{head}operators:\n  source:\n{second}{first}", "flink.lock") == lock(KEYED, SOURCE)
+    assert "OSError" not in text(lock(UNKNOWN))
 
 
 def test_there_may_be_none(tmp_path: Path) -> None:
@@ -42,6 +62,7 @@ def test_a_change_is_a_line_or_two() -> None:
         ("- a", "This is no lock."),
         ("format: 1\nflink: '2.2'", "This is no lock. Found: KeyError: 'operators'"),
         ("format: 0\nbackend: b\nflink: f\noperators: {}", "This is no lock. Found: ValueError: format: 0"),
+        (text(FULL).replace("version: 1", "version: '1'"), "This is no lock. Found: ValueError: '1' is no number"),
         ("format: 2\nmore: true", "A newer jobkit wrote the lock. Found: format: 2, of which this one knows 1."),
         ("format: 1\n<<<<<<< HEAD\nflink: 2\n", "The lock is not YAML; was a merge left unfinished?"),
     ],

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jobkit.graph import JobGraph, Operator
+from jobkit.lock import lock_of, write
+from jobkit.lock.judgement import judge
+from jobkit.options import Setting
+from jobkit.project import Project
 
 from ..projects import TinyProject, jobkit, tiny
 
@@ -60,3 +66,38 @@ def test_it_can_be_waived(project: TinyProject) -> None:
     project.replace("pyproject.toml", "[tool.jobkit]", '[[tool.jobkit.waivers]]\nrule = "flink-lock"\nreason = "A trial"\n\n[tool.jobkit]')
     (found,) = findings(project)
     assert (found["status"], found["reason"]) == ("waived", "A trial")
+
+
+def graph_of(**changes: Any) -> JobGraph:
+    """Return a job with a single operator."""
+    operator = Operator("count", "c0", "count", "process", 1, 128, None, False, (), None, None, None, 1, ())  # noqa: FBT003
+    settings = {"state.backend.type": Setting("state.backend.type", "rocksdb", "hashmap")}
+    return JobGraph("job", [replace(operator, **changes)], {}, 128, settings=settings)
+
+
+def judged(folder: Path, graph: JobGraph, *, at_start: bool) -> list[tuple[str, str]]:
+    """Compare a job with the lock of the one above; return status and message of each finding."""
+    write(lock_of(graph_of()), folder / "flink.lock")
+    return [(found.status, found.message) for found in judge(Project(folder, "a:b"), graph, "prod", at_start=at_start)]
+
+
+def test_a_start_warns_of_what_is_harmless(tmp_path: Path) -> None:
+    """A name may depend on a setting of the environment; the check is exact."""
+    graph = graph_of(name="another")
+    message = "It does not have this change (harmless): “count” is called another instead of count."
+    assert judged(tmp_path, graph, at_start=True) == [("unknown", message)]
+    assert judged(tmp_path, graph, at_start=False) == [("fail", message)]
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+def test_what_could_not_be_found_is_a_warning(tmp_path: Path, at_start: bool) -> None:  # noqa: FBT001
+    """A slow machine, or a service that is not there, must not keep a job from its restart."""
+    (found,) = judged(tmp_path, graph_of(states_unknown="open() had not returned after 9 seconds"), at_start=at_start)
+    assert found[0] == "unknown"
+    assert "open() had not returned after 9 seconds" in found[1]
+
+
+def test_a_job_outside_of_any_project_is_warned_of(tmp_path: Path) -> None:
+    """It starts, as nobody has promised a lock there."""
+    (found,) = judge(Project(tmp_path), graph_of(), "prod", at_start=True)
+    assert (found.status, found.rule) == ("unknown", "flink-lock")

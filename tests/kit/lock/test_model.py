@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
@@ -70,6 +71,10 @@ class Kept(Parent):
     last: typing.Union[int, None] = None  # noqa: UP007  (as some write it)
 
 
+Bare = namedtuple("Bare", ["total"], defaults=[0])  # noqa: PYI024
+"""A state without types."""
+
+
 class Pair(NamedTuple):
     """A state that is a tuple."""
 
@@ -113,6 +118,7 @@ def build_with(function: KeyedFunction[Word, Any]) -> Callable[[Any], None]:
     [
         (Kept, (("first", "int"), ("seen", "dict[str, tuple[int, int]]"), ("last", "typing.Union[int, None]"))),
         (Pair, (("total", "int"), ("last", "Optional[str]"))),
+        (Bare, (("total", "Any"),)),
     ],
 )
 @pytest.mark.parametrize("migrates", [True, False])
@@ -121,6 +127,5 @@ def test_the_class_of_a_keyed_functions_state(kind: type[Any], fields: tuple[tup
     found = lock_of(states.discover(built(build_with(function_of(kind, 3, migrates=migrates)))))
     operator = found.operator("words")
     assert operator is not None
-    state = operator.state("states")
-    assert state is not None
+    state = next(state for state in operator.states if state.name == "states")
     assert (state.version, state.fields, state.migrates) == (3, fields, migrates)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from jobkit.errors import ConfigurationError
-from jobkit.lock import Dropped, Lock, LosesState, Revision
+from jobkit.lock import Dropped, Lock, LockedOperator, LosesState, Revision
 
 from .locks import COUNT, KEYED, SOURCE, STATELESS, lock
 
@@ -49,7 +49,11 @@ def test_everything_may_be_given_up() -> None:
     older = lock(SOURCE, flink="2.1")
     with pytest.raises(LosesState, match=r"--drop \* --drop count"):
         Revision(OLD, older).next()
-    assert Revision(OLD, older).next(["*"], "begins anew").dropped == (Dropped("*", None, "begins anew"),)
+    begun = Revision(OLD, older).next(["*"], "begins anew")
+    assert set(begun.dropped) == {Dropped("*", None, "begins anew"), Dropped("count", None, "begins anew")}
+    assert Revision(begun, older).next() == begun
+    later = Revision(begun, lock(SOURCE, STATELESS, flink="2.1")).next()
+    assert later.dropped == (Dropped("count", None, "begins anew"),)
 
 
 def test_one_declaration_does_not_cover_another_loss() -> None:
@@ -85,3 +89,19 @@ def test_a_declaration_stays_until_the_state_is_back() -> None:
     assert back.dropped == ()
     with pytest.raises(LosesState):
         Revision(back, WITHOUT_COUNT).next()
+
+
+@pytest.mark.parametrize(
+    ("target", "changed"),
+    [
+        ("count", replace(KEYED, key_type="Long")),
+        ("count", replace(KEYED, states=())),
+        ("count/count", replace(KEYED, states=(replace(COUNT, type="Double"),))),
+    ],
+)
+def test_a_declaration_stays_although_its_operator_did(target: str, changed: LockedOperator) -> None:
+    """What was lost is what it had kept, and that does not come back."""
+    new = lock(changed, SOURCE)
+    dropped = Revision(OLD, new).next([target], "r")
+    assert Revision(dropped, new).next() == dropped
+    assert Revision(dropped, lock(changed, SOURCE, STATELESS)).next().dropped == dropped.dropped != ()

@@ -162,6 +162,8 @@ def lock(
     from . import lock as locks
     from .tables import changes
 
+    if check_only and (drop or reason):
+        raise ConfigurationError("--check writes nothing, and so drops nothing.", remedy="Leave --check out, or --drop and --reason.")
     file = find_project(Path.cwd()).root / locks.FILE
     old = locks.read(file)
     with _reading(as_json):
@@ -169,8 +171,11 @@ def lock(
     revision = locks.Revision(old, locks.lock_of(found.jobs[0]))
     if as_json:
         _document(revision.to_json())
-    elif revision.changes:
-        _out.print(changes(revision.changes))
+    else:
+        for note in found.notes:
+            _notes.print(note, style="dim")
+        if revision.changes:
+            _out.print(changes(revision.changes))
     if not check_only:
         locks.write(revision.next(drop or (), reason), file)
     if as_json:

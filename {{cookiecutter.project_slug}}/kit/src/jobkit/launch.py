@@ -64,7 +64,7 @@ def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, str]:
     settings = entry.settings(build)
     env, graph = entry.build_graph(build, settings)
     again = entry.build_graph(build, settings)[1]
-    results = examine(graph, again, environment_name(), project)
+    results = examine(graph, again, environment_name(), project, at_start=True)
     for line in waived(results):
         sys.stderr.write(f"{line}\n")
     if any(result.status == "fail" for result in results):
@@ -75,10 +75,10 @@ def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, str]:
     return env, graph.name
 
 
-def examine(graph: JobGraph, again: JobGraph, environment: str, project: Project) -> list[Result]:
+def examine(graph: JobGraph, again: JobGraph, environment: str, project: Project, *, at_start: bool = False) -> list[Result]:
     """Look for the states of a job that was built twice, to find what is random; judge it, and compare it with the project's lock."""
     results = judge(Job(states.discover(graph, again), environment, again), project.waivers)
-    return [*results, *judgement.judge(project, graph, environment)]
+    return [*results, *judgement.judge(project, graph, environment, at_start=at_start)]
 
 
 def _project(build: entry.Build) -> Project:

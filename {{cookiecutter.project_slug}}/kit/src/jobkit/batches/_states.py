@@ -95,7 +95,7 @@ class Codec(Generic[S]):
     def described(self) -> dict[str, Any]:
         """Return what has to stay as it is while there is state: the version and the fields; and whether older ones are migrated."""
         hints = {name: hint for kind in reversed(self._kind.__mro__) for name, hint in vars(kind).get("__annotations__", {}).items()}
-        fields = [(name, _as_written(hints[name])) for name in self._names]
+        fields = [(name, _as_written(hints.get(name, "Any"))) for name in self._names]
         migrates = type(self._function).migrate is not KeyedFunction.migrate
         return {"version": self._function.version, "fields": fields, "migrates": migrates}
 

@@ -9,6 +9,10 @@ from typing import Any
 from . import fields
 from .model import EVERYTHING, Dropped, Lock, LockedOperator, LockedState, Verdict
 
+_UNKNOWN = "unknown"
+"""The type of a broadcast state whose descriptor was not found (`graph.State`)."""
+
+_ASK_IN_OPEN = "Ask for every state in open(), and let open() work without the services that only the cluster reaches."
 SEVERITY: tuple[Verdict, ...] = ("loses-state", "cautious", "harmless")
 
 
@@ -23,6 +27,7 @@ class Change:
         remedy: What to do; None when there is nothing to do.
         uid: The operator's, or None for the whole job.
         state: The state's name, or None for the whole operator.
+        proved: False when it may only be that less was found this time than before.
     """
 
     verdict: Verdict
@@ -30,6 +35,7 @@ class Change:
     remedy: str | None = None
     uid: str | None = None
     state: str | None = None
+    proved: bool = True
 
     def is_covered(self, dropped: Sequence[Dropped]) -> bool:
         """Whether the loss was declared."""
@@ -50,7 +56,7 @@ def compare(old: Lock, new: Lock) -> list[Change]:
     found = [*_job(old, new)]
     for operator in old.operators:
         successor = new.operator(operator.uid)
-        found += _gone(operator, old, new) if successor is None else _changed(operator, successor)
+        found += _gone(operator, old, new) if successor is None else _changed(operator, successor, new.flink)
     found += (_new(operator) for operator in new.operators if old.operator(operator.uid) is None)
     return sorted(found, key=lambda change: SEVERITY.index(change.verdict))
 
@@ -63,11 +69,9 @@ def _job(old: Lock, new: Lock) -> Iterator[Change]:
             f"Stay with Flink {old.flink}.",
         )
     elif new.flink != old.flink:
-        yield Change(
-            "cautious",
-            f"Flink {old.flink} becomes {new.flink}.",
-            "Start from a savepoint, and keep it: there is no way back from a snapshot of the newer Flink.",
-        )
+        major = _version(old.flink)[:1] != _version(new.flink)[:1]
+        what = f"Flink {old.flink} becomes {new.flink}" + (": it promises nothing about state across major versions." if major else ".")
+        yield Change("cautious", what, "Start from a savepoint, and keep it: there is no way back from a snapshot of the newer Flink.")
     if old.backend != new.backend:
         yield Change(
             "cautious",
@@ -87,12 +91,11 @@ def _gone(operator: LockedOperator, old: Lock, new: Lock) -> Iterator[Change]:
         heir = next((entry for entry in new.operators if old.operator(entry.uid) is None and _is_like(operator, entry)), None)
         remedy = f'If it is the one that is called “{heir.uid}” now, give it its uid back: .uid("{operator.uid}").' if heir else None
         yield Change("loses-state", f"“{operator.uid}” is gone, and with it {kept}.", remedy, operator.uid)
-    elif operator.is_opaque or operator.timers == "unknown":
-        reason = f" ({operator.unknown})" if operator.unknown else ""
+    elif operator.may_keep:
         yield Change(
             "cautious",
-            f"“{operator.uid}” is gone; whether it kept anything cannot be known{reason}.",
-            "`jobkit compat SNAPSHOT` shows what a snapshot holds of it.",
+            f"“{operator.uid}” is gone; whether it kept anything cannot be known.",
+            "Start it without --allowNonRestoredState: Flink refuses when the snapshot holds something of it.",
             operator.uid,
         )
     else:
@@ -108,38 +111,43 @@ def _new(operator: LockedOperator) -> Change:
     return Change("harmless", f"“{operator.uid}” is new{begins}.", uid=operator.uid)
 
 
-def _changed(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
+def _changed(old: LockedOperator, new: LockedOperator, flink: str) -> Iterator[Change]:
     """An operator that is in both."""
     if old == new:
         return
     label, has_state = f"“{old.uid}”", old.keeps is not None
+    lost: Verdict = "loses-state" if has_state else "cautious" if old.may_keep else "harmless"
+    if old.id != new.id:
+        what = f"{label} has the id {new.id} instead of {old.id}, by which Flink finds its state."
+        yield Change(lost, what, "Let Flink make the id of the uid." if lost != "harmless" else None, old.uid)
     if old.name != new.name:
         yield Change("harmless", f"{label} is called {new.name} instead of {old.name}.", uid=old.uid)
     if old.kind != new.kind:
         ends = {"source", "sink"} & {old.kind, new.kind}
-        verdict: Verdict = "harmless" if not (has_state or old.is_opaque) else ("loses-state" if ends and has_state else "cautious")
-        remedy = None if verdict == "harmless" else f"Give it a uid of its own, and see what `jobkit compat` says of {label}."
+        verdict: Verdict = "cautious" if lost == "loses-state" and not ends else lost
+        remedy = None if verdict == "harmless" else "Give it a uid of its own."
         yield Change(verdict, f"{label} was of the kind {old.kind}, and is {new.kind}.", remedy, old.uid)
     if old.max_parallelism != new.max_parallelism:
         yield _max_parallelism(old, new)
     if old.key_type != new.key_type:
-        verdict = "loses-state" if has_state else "harmless"
-        remedy = f"Keep the key {old.key_type}, or give the operator another uid." if has_state else None
-        yield Change(verdict, f"The key of {label} was {old.key_type}, and is {new.key_type}.", remedy, old.uid)
+        remedy = None if lost == "harmless" else f"Keep the key {old.key_type}, or give the operator another uid."
+        yield Change(lost, f"The key of {label} was {old.key_type}, and is {new.key_type}.", remedy, old.uid)
     if old.execution_mode != new.execution_mode:
-        verdict = "loses-state" if has_state else "harmless"
         what = f"{label} ran in {old.execution_mode} mode, and runs in {new.execution_mode} mode"
-        remedy = f"Set python.execution-mode: {old.execution_mode}." if has_state else None
-        yield Change(verdict, f"{what}, which sees none of the other's state." if has_state else f"{what}.", remedy, old.uid)
+        remedy = None if lost == "harmless" else f"Set python.execution-mode: {old.execution_mode}."
+        yield Change(lost, f"{what}." if lost == "harmless" else f"{what}, which sees none of the other's state.", remedy, old.uid)
     if old.timers != new.timers:
         yield _timers(old, new)
-    yield from _states(old, new)
+    yield from _states(old, new, flink)
 
 
 def _max_parallelism(old: LockedOperator, new: LockedOperator) -> Change:
     """Flink compares it for all operators that run in one task, as soon as one of them has state (`StateAssignmentOperation`)."""
     what = f"The maximum parallelism of “{old.uid}” was {old.max_parallelism}, and is {new.max_parallelism}"
-    remedy = f"Set it to {old.max_parallelism} again." if old.max_parallelism else "Do not set it, or begin without state."
+    remedy = f"Set it to {old.max_parallelism} again."
+    if old.max_parallelism is None or new.max_parallelism is None:
+        what = f"{what} (None: as Flink derives it at the first start). It must be what the snapshot has."
+        return Change("cautious", what, "Set it to what the web UI shows of the job that runs.", old.uid)
     if old.keeps is not None:
         return Change("loses-state", f"{what}: Flink does not start it from a snapshot of before.", remedy, old.uid)
     what = f"{what}: where it runs in one task with an operator that has state, Flink does not start it from a snapshot of before."
@@ -156,44 +164,47 @@ def _timers(old: LockedOperator, new: LockedOperator) -> Change:
             "Keep an on_timer that knows what to do then.",
             old.uid,
         )
-    return Change(
-        "cautious", f"Whether “{old.uid}” sets timers cannot be known as well as before.", "Call the timer service directly.", old.uid
-    )
+    if new.timers == "set":
+        return Change("harmless", f"“{old.uid}” sets timers: that is known now.", uid=old.uid)
+    what = f"Whether “{old.uid}” sets timers cannot be known as well as before."
+    return Change("cautious", what, "Call the timer service directly.", old.uid, proved=False)
 
 
-def _states(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
-    if new.unknown is not None and new.unknown != old.unknown:
-        yield Change(
-            "cautious",
-            f"The states of “{old.uid}” can no longer be found: {new.unknown}.",
-            "Ask for every state in open(), and let open() work without the services that only the cluster reaches.",
-            old.uid,
-        )
+def _states(old: LockedOperator, new: LockedOperator, flink: str) -> Iterator[Change]:
+    reason = f": {new.why}" if new.why else ""
+    if new.unknown and not old.unknown:
+        yield Change("cautious", f"The states of “{old.uid}” can no longer be found{reason}.", _ASK_IN_OPEN, old.uid, proved=False)
+    elif old.unknown and not new.unknown:
+        yield Change("harmless", f"The states of “{old.uid}” can be found now.", uid=old.uid)
     for state in old.states:
-        successor = new.state(state.name)
+        successor = new.like(state)
         if successor is not None:
-            yield from _state(old.uid, state, successor)
-        elif new.unknown is None:
+            yield from _state(old.uid, state, successor, flink)
+        elif new.unknown:
+            what = f"The state “{state.name}” of “{old.uid}” is gone, or was not found{reason}."
+            yield Change("cautious", what, _ASK_IN_OPEN, old.uid, state.name, proved=False)
+        else:
             yield _dropped(old, state, new)
     for state in new.states:
-        if old.state(state.name) is None:
+        if old.like(state) is None:
             yield Change("harmless", f"“{old.uid}” has a new state, “{state.name}”, which begins empty.", uid=old.uid, state=state.name)
 
 
 def _dropped(operator: LockedOperator, state: LockedState, new: LockedOperator) -> Change:
-    heirs = [
-        entry.name for entry in new.states if operator.state(entry.name) is None and (entry.kind, entry.type) == (state.kind, state.type)
-    ]
+    heirs = [entry.name for entry in new.states if operator.like(entry) is None and (entry.kind, entry.type) == (state.kind, state.type)]
     remedy = f"If it is the one that is called “{heirs[0]}” now, give it its name back." if heirs else None
     what = f"The state “{state.name}” of “{operator.uid}” is gone: Flink leaves what is in it behind, and says nothing."
     return Change("loses-state", what, remedy, operator.uid, state.name)
 
 
-def _state(uid: str, old: LockedState, new: LockedState) -> Iterator[Change]:
+def _state(uid: str, old: LockedState, new: LockedState, flink: str) -> Iterator[Change]:
     label = f"The state “{old.name}” of “{uid}”"
     if old.kind != new.kind:
         what = f"{label} was of the kind {old.kind}, and is {new.kind}."
         yield Change("loses-state", what, "Give the new one a name of its own.", uid, old.name)
+    elif old.type != new.type and _UNKNOWN in (old.type, new.type):
+        what = f"The type of {label[0].lower()}{label[1:]} is not known in both: {old.type}, {new.type}."
+        yield Change("cautious", what, "Keep its descriptor where the function can see it.", uid, old.name, proved=False)
     elif old.type != new.type:
         yield Change(
             "loses-state",
@@ -203,12 +214,18 @@ def _state(uid: str, old: LockedState, new: LockedState) -> Iterator[Change]:
             old.name,
         )
     if old.ttl != new.ttl:
-        yield Change(
-            "cautious",
-            f"{label} had the time to live {old.ttl or 'without end'}, and has {new.ttl or 'without end'}.",
-            "Rehearse the start from a snapshot: turning it on or off changes how the state is stored.",
-            uid,
-            old.name,
-        )
+        yield _time_to_live(uid, label, old, new, flink)
     if (old.version, old.fields) != (new.version, new.fields):
         yield Change(*fields.compare(label, old, new), uid, old.name)
+
+
+def _time_to_live(uid: str, label: str, old: LockedState, new: LockedState, flink: str) -> Change:
+    """Flink 2.2 is the first that reads state with a time to live as one without, and the other way about (FLINK-32955)."""
+    what = f"{label} had the time to live {old.ttl or 'without end'}, and has {new.ttl or 'without end'}"
+    if old.ttl is not None and new.ttl is not None:
+        return Change(
+            "cautious", f"{what}: what is there expires by the new one.", "See that nothing expires that is needed.", uid, old.name
+        )
+    if _version(flink) < (2, 2):
+        return Change("loses-state", f"{what}: Flink {flink} does not restore it.", "Give the new one a name of its own.", uid, old.name)
+    return Change("cautious", f"{what}: Flink stores it anew when it restores it.", "Expect the first start to take longer.", uid, old.name)

@@ -58,20 +58,23 @@ def _operator(operator: LockedOperator) -> dict[str, Any]:
     if operator.timers != "none":
         found["timers"] = operator.timers
     if operator.states:
-        found["states"] = {state.name: _state(state) for state in operator.states}
-    if operator.unknown is not None:
-        found["unknown"] = operator.unknown
+        names = [state.name for state in operator.states]
+        found["states"] = dict(_state(state, is_alone=names.count(state.name) == 1) for state in operator.states)
+    if operator.unknown:
+        found["unknown"] = True
     return found
 
 
-def _state(state: LockedState) -> dict[str, Any]:
-    found: dict[str, Any] = {"kind": state.kind, "type": state.type}
+def _state(state: LockedState, *, is_alone: bool) -> tuple[str, dict[str, Any]]:
+    """Return a state and the key that it stands at: its name, unless a keyed and a broadcast state share that."""
+    found: dict[str, Any] = {} if is_alone else {"name": state.name}
+    found |= {"kind": state.kind, "type": state.type}
     if state.ttl is not None:
         found["ttl"] = state.ttl
     if state.version is not None:
         found["version"] = state.version
         found["fields"] = dict(state.fields)
-    return found
+    return state.name if is_alone else f"{state.name} ({state.kind})", found
 
 
 def _dropped(entry: Dropped) -> dict[str, str]:
@@ -129,28 +132,36 @@ def parse(content: str, where: str) -> Lock:
 def _lock(document: Mapping[str, Any]) -> Lock:
     if document["format"] != FORMAT:
         raise ValueError(f"format: {document['format']!r}")
-    operators = tuple(_read_operator(uid, entry) for uid, entry in document["operators"].items())
-    return Lock(str(document["flink"]), str(document["backend"]), operators, tuple(map(_read_dropped, document.get("dropped", ()))))
+    operators = [_read_operator(uid, entry) for uid, entry in document["operators"].items()]
+    operators.sort(key=lambda operator: operator.uid)  # a merge by hand may have another order
+    return Lock(str(document["flink"]), str(document["backend"]), tuple(operators), tuple(map(_read_dropped, document.get("dropped", ()))))
 
 
 def _read_operator(uid: str, entry: Mapping[str, Any]) -> LockedOperator:
+    states = [_read_state(name, state) for name, state in entry.get("states", {}).items()]
     return LockedOperator(
         uid=str(uid),
         id=entry["id"],
         name=entry["name"],
         kind=entry["kind"],
-        max_parallelism=entry["max-parallelism"],
+        max_parallelism=_number(entry["max-parallelism"]),
         key_type=entry.get("key-type"),
         execution_mode=entry.get("execution-mode"),
         timers=entry.get("timers", "none"),
-        states=tuple(_read_state(name, state) for name, state in entry.get("states", {}).items()),
-        unknown=entry.get("unknown"),
+        states=tuple(sorted(states, key=lambda state: (state.name, state.kind))),
+        unknown=bool(entry.get("unknown", False)),
     )
 
 
 def _read_state(name: str, entry: Mapping[str, Any]) -> LockedState:
     fields = tuple(entry.get("fields", {}).items())
-    return LockedState(str(name), entry["kind"], entry["type"], entry.get("ttl"), entry.get("version"), fields)
+    return LockedState(str(entry.get("name", name)), entry["kind"], entry["type"], entry.get("ttl"), _number(entry.get("version")), fields)
+
+
+def _number(value: Any) -> int | None:
+    if value is not None and not isinstance(value, int):
+        raise ValueError(f"{value!r} is no number")
+    return value
 
 
 def _read_dropped(entry: Mapping[str, Any]) -> Dropped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..graph import JobGraph
@@ -17,19 +18,21 @@ _TITLE = f"{file.FILE} is that of the job."
 _WHY = "A change that nobody has seen may drop or misread the state that the job before it has left, and Flink would say nothing."
 
 
-def judge(project: Project, graph: JobGraph, environment: str) -> list[Result]:
+def judge(project: Project, graph: JobGraph, environment: str, *, at_start: bool) -> list[Result]:
     """Return a result for each change that the project's lock does not have, or one when it is that of the job.
 
     Args:
         project: The project.
         graph: Its job, whose states were looked for.
         environment: What it is judged for. Local runs need no lock.
+        at_start: Let harmless changes pass, with a warning: a name may depend on a setting of the environment.
 
     Raises:
         ConfigurationError: When the lock cannot be read.
     """
     if project.pipeline is None:
-        return []
+        what = "There is no project above the job's file, and so no lock: whether it can read the state that is there is not known."
+        return [Result(LOCK_RULE, "unknown", "state", what, _WHY, "Put pyproject.toml and flink.lock above the file of the job.")]
     reason = "Local runs need none." if environment == LOCAL else "In batch mode no state is restored." if graph.batch else None
     if reason is not None:
         return [Result(LOCK_RULE, "not-applicable", "state", f"{_TITLE} {reason}")]
@@ -42,7 +45,8 @@ def judge(project: Project, graph: JobGraph, environment: str) -> list[Result]:
     if revision.old is None:
         found = [_failed(f"There is no {file.FILE} beside pyproject.toml.", place)]
     else:
-        found = [_changed(change, place) for change in _weighty(revision.changes)]
+        found = [_changed(change, place, at_start=at_start) for change in _weighty(revision.changes)]
+        found = found or [_failed(f"It is not {file.FILE} as `jobkit lock` would write it.", place)]
     return waive(found, project.waivers)
 
 
@@ -51,9 +55,11 @@ def _weighty(changes: Sequence[Change]) -> Sequence[Change]:
     return [change for change in changes if change.verdict != "harmless"] or changes
 
 
-def _changed(change: Change, place: Path) -> Result:
+def _changed(change: Change, place: Path, *, at_start: bool) -> Result:
     remedy = f"{change.remedy} Then: jobkit lock" if change.remedy else None
-    return _failed(f"It does not have this change ({change.verdict}): {change.what}", place, remedy, change.uid)
+    result = _failed(f"It does not have this change ({change.verdict}): {change.what}", place, remedy, change.uid)
+    is_doubt = not change.proved or (at_start and change.verdict == "harmless")
+    return replace(result, status="unknown") if is_doubt else result
 
 
 def _failed(message: str, place: Path, remedy: str | None = None, operator: str | None = None) -> Result:

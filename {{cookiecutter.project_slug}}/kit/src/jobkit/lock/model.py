@@ -15,6 +15,7 @@ from ..transformations import KEYED_KINDS
 Verdict = Literal["harmless", "cautious", "loses-state"]
 Timers = Literal["none", "set", "unknown"]
 
+BROADCAST = "broadcast"
 EVERYTHING = "*"
 """Stands for all state of a job, where that may be given up."""
 
@@ -56,7 +57,8 @@ class LockedOperator:
         execution_mode: Where its Python runs, `process` or `thread`; None when it has none.
         timers: Whether it sets timers, which are state as well.
         states: Its states, by name.
-        unknown: Why they could not all be found; None when they could.
+        unknown: Whether there may be others, which could not be found.
+        why: Why they could not; not part of the file, as it names files, lines and machines.
     """
 
     uid: str
@@ -68,15 +70,17 @@ class LockedOperator:
     execution_mode: str | None = None
     timers: Timers = "none"
     states: tuple[LockedState, ...] = ()
-    unknown: str | None = None
+    unknown: bool = False
+    why: str | None = field(default=None, compare=False)
 
-    def state(self, name: str) -> LockedState | None:
-        """Return the state of a name, if there is one."""
-        return next((state for state in self.states if state.name == name), None)
+    def like(self, other: LockedState) -> LockedState | None:
+        """Return the state that Flink would take for another one: keyed and broadcast states have names of their own."""
+        found = (state for state in self.states if state.name == other.name and (state.kind == BROADCAST) == (other.kind == BROADCAST))
+        return next(found, None)
 
     @property
     def keeps(self) -> str | None:
-        """What would be lost with it, in words; None when there is nothing, or nobody can tell (`is_opaque`)."""
+        """What would be lost with it, in words; None when there is nothing, or nobody can tell (`may_keep`)."""
         if self.kind == "source":
             return "how far it has read"
         if self._is_transactional:
@@ -85,9 +89,14 @@ class LockedOperator:
         return ", ".join(held) or None
 
     @property
-    def is_opaque(self) -> bool:
-        """Whether it may have state that cannot be seen from here: that of Java operators, and of the planner's."""
-        return self.unknown is not None or self.kind in {"java", "table", "python"} or (self.kind == "sink" and not self._is_transactional)
+    def may_keep(self) -> bool:
+        """Whether it may have state that cannot be seen from here, as that of Java operators, and of the planner's."""
+        return (
+            self.unknown
+            or self.timers == "unknown"
+            or self.kind in {"java", "table", "python"}
+            or (self.kind == "sink" and not self._is_transactional)
+        )
 
     @property
     def _is_transactional(self) -> bool:
@@ -165,8 +174,9 @@ def _operator(operator: Operator) -> LockedOperator:
         key_type=operator.key_type,
         execution_mode=operator.execution_mode,
         timers=_timers(operator),
-        states=tuple(sorted(map(_state, operator.states), key=lambda state: state.name)),
-        unknown=operator.states_unknown,
+        states=tuple(sorted(map(_state, operator.states), key=lambda state: (state.name, state.kind))),
+        unknown=operator.states_unknown is not None,
+        why=operator.states_unknown,
     )
 
 

@@ -67,6 +67,8 @@ class Revision:
             ConfigurationError: When nothing of a target would be lost, or there is no reason.
             LosesState: When something else would.
         """
+        if self.is_current and self.old is not None and not targets and not reason:
+            return self.old
         dropped = tuple(self._dropped(targets, reason))
         losses = [change for change in self.changes if change.verdict == "loses-state" and not change.is_covered(dropped)]
         if losses:
@@ -74,10 +76,9 @@ class Revision:
         return replace(self.new, dropped=(*self._kept(dropped), *dropped))
 
     def _kept(self, dropped: Sequence[Dropped]) -> Iterator[Dropped]:
-        """Yield what was dropped before, but for what there is again: that would have to be dropped anew."""
+        """Yield what was dropped before, but for what comes back with this revision: that would have to be dropped anew."""
         for entry in self.old.dropped if self.old else ():
-            operator = self.new.operator(entry.uid)
-            is_back = operator is not None and (entry.state is None or operator.state(entry.state) is not None)
+            is_back = entry.uid == EVERYTHING or (_has(self.new, entry) and not _has(self.old, entry))
             if not is_back and entry.target not in [each.target for each in dropped]:
                 yield entry
 
@@ -89,7 +90,7 @@ class Revision:
         losses = [change for change in self.changes if change.verdict == "loses-state"]
         for target in targets:
             if target == EVERYTHING:
-                yield Dropped(EVERYTHING, None, reason)
+                yield from (Dropped(change.uid or EVERYTHING, change.state, reason) for change in losses)
                 continue
             change = next((change for change in losses if target in (change.uid, _target(change))), None)
             if change is None:
@@ -100,6 +101,11 @@ class Revision:
     def to_json(self) -> dict[str, Any]:
         """Return it as `jobkit lock --json` shows it."""
         return {"exists": self.old is not None, "current": self.is_current, "changes": [change.to_json() for change in self.changes]}
+
+
+def _has(lock: Lock | None, entry: Dropped) -> bool:
+    operator = lock.operator(entry.uid) if lock else None
+    return operator is not None and (entry.state is None or entry.state in [state.name for state in operator.states])
 
 
 def _target(change: Change) -> str:
