@@ -25,7 +25,7 @@ class LosesState(JobkitError):
         targets = list(dict.fromkeys(_target(change) for change in losses))
         super().__init__(
             "The lock was not written: the job would lose state.",
-            found=" ".join(change.what for change in losses),
+            found=", ".join(targets),
             remedy=" ".join(change.remedy for change in losses if change.remedy)
             + " If it may be lost: jobkit lock "
             + " ".join(f"--drop {target}" for target in targets)
