@@ -95,7 +95,7 @@ class Flights:
     def endless(self) -> Iterator[Record]:
         """Yield day after day, for `jobkit bench`; on each, all flights of the sample take off, at the times at which they did.
 
-        So they are as dense as they were: of what the sample is drawn from, 16,484 flights took off each day.
+        So they are about as dense as they were: the sample is drawn from all flights of some months, and has a day's worth of them.
         """
         flights = sorted((record for record in self.records() if record.value not in MALFORMED), key=lambda flight: flight.value[_TIME:])
         malformed = cycle(MALFORMED)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from jobkit.lock import Lock, LockedOperator, LockedState
+from jobkit.graph import State
+from jobkit.lock import Lock, LockedOperator
 
-COUNT = LockedState("count", "value", "Long")
-HOURS = LockedState("states", "map", "MapTypeInfo<String, PickledByteArrayTypeInfo>", None, 1, (("delays", "dict"), ("emitted", "int")))
+COUNT = State("count", "value", "Long")
+HOURS = State("states", "map", "MapTypeInfo<String, PickledByteArrayTypeInfo>", None, 1, (("delays", "dict"), ("emitted", "int")))
 KEYED = LockedOperator("count", "c0", "count", "keyed-process", 128, "String", "thread", "set", (COUNT,))
 STATELESS = LockedOperator("parse", "b0", "parse", "process", 128, None, "thread")
 SOURCE = LockedOperator("source", "a0", "Source: source", "source", 128)

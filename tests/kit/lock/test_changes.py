@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from jobkit.lock import Lock, LockedOperator, LockedState, Verdict, compare
+from jobkit.graph import State
+from jobkit.lock import Lock, LockedOperator, Verdict, compare
 
 from .locks import COUNT, HOURS, JAVA, KEYED, SINK, SOURCE, STATELESS, UNKNOWN, lock
 
@@ -13,7 +14,7 @@ PRINT = replace(SINK, name="Sink: Print to Std. Out")
 BATCHED = replace(KEYED, states=(HOURS,))
 
 
-def with_state(state: LockedState) -> LockedOperator:
+def with_state(state: State) -> LockedOperator:
     """Return the keyed operator with another state."""
     return replace(KEYED, states=(state,))
 

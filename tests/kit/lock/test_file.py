@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from jobkit.errors import ConfigurationError
-from jobkit.lock import Dropped, LockedState, parse, read, text, write
+from jobkit.graph import State
+from jobkit.lock import Dropped, parse, read, text, write
 
 from .locks import HOURS, KEYED, SOURCE, UNKNOWN, lock
 
@@ -18,9 +19,9 @@ AWKWARD = replace(
     unknown=True,
     max_parallelism=None,
     states=(
-        LockedState("both", "broadcast", "Long"),
-        LockedState("both", "value", "Long"),
-        LockedState("null", "list", "a: [b, {c}]", ttl="1 ms, x"),
+        State("both", "broadcast", "Long"),
+        State("both", "value", "Long"),
+        State("null", "list", "a: [b, {c}]", ttl="1 ms, x"),
         HOURS,
     ),
 )

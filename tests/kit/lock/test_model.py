@@ -12,7 +12,8 @@ import pytest
 from jobkit import batches, states
 from jobkit.batches import Context, KeyedFunction
 from jobkit.errors import ConfigurationError
-from jobkit.lock import LockedState, lock_of
+from jobkit.graph import State
+from jobkit.lock import lock_of
 from pyflink.common import Types
 
 from ..guardrails import jobs
@@ -30,9 +31,9 @@ def test_operators_and_states_of_a_plain_job() -> None:
     assert (count.id, count.kind, count.max_parallelism) == ("b71731f1c0df9c3076c4a455334d0ad6", "keyed-process", 128)
     assert (count.key_type, count.execution_mode, count.timers) == ("String", "thread", "none")
     assert count.states == (
-        LockedState("by-day", "map", "MapTypeInfo<String, TupleTypeInfo(String, Long)>"),
-        LockedState("count", "value", "Long", "7200000 ms, OnCreateAndWrite, NeverReturnExpired"),
-        LockedState("recent", "list", "ListTypeInfo<String>"),
+        State("by-day", "map", "MapTypeInfo<String, TupleTypeInfo(String, Long)>"),
+        State("count", "value", "Long", "7200000 ms, OnCreateAndWrite, NeverReturnExpired"),
+        State("recent", "list", "ListTypeInfo<String>"),
     )
     sessions = found.operator("sessions")
     assert sessions is not None

@@ -178,16 +178,15 @@ def lock(
             _out.print(changes(revision.changes))
     if not check_only:
         locks.write(revision.next(drop or (), reason), file)
-    if as_json:
-        pass
-    elif revision.is_current:
-        _notes.print(f"{file.name} is that of the job.")
-    elif not check_only:
-        _notes.print(f"{file.name} is written. Review it with the change, and commit both.")
-    elif old is None:
-        _notes.print(f"There is no {file.name}. Write it: jobkit lock", markup=False)
-    else:
-        _notes.print(f"{file.name} is not that of the job. Write it: jobkit lock", markup=False)
+    if not as_json:
+        if revision.is_current:
+            note = f"{file.name} is that of the job."
+        elif not check_only:
+            note = f"{file.name} is written. Review it with the change, and commit both."
+        else:
+            what = f"There is no {file.name}" if old is None else f"{file.name} is not that of the job"
+            note = f"{what}. Write it: jobkit lock"
+        _notes.print(note, markup=False)
     raise typer.Exit(1 if check_only and not revision.is_current else 0)
 
 

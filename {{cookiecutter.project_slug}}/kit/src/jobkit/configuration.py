@@ -120,7 +120,7 @@ def write(values: Mapping[str, str], path: Path) -> None:
 
     Every value is quoted: a plain `1.10` would come back as `1.1`.
     """
-    yaml = _yaml(default_style='"', default_flow_style=False)
+    yaml = plain_yaml(default_style='"', default_flow_style=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         yaml.dump(dict(values), file)
@@ -141,7 +141,7 @@ class _File:
             self._report("", "not-a-map", root, "The file holds no map of keys and values.", "Write key: value, one in a line.")
 
     def _compose(self, path: Path) -> Node | None:
-        yaml = _yaml(Resolver=CoreResolver)
+        yaml = plain_yaml(Resolver=CoreResolver)
         try:
             root: Node | None = yaml.compose(path.read_bytes().decode("utf-8-sig"))
         except UnicodeDecodeError as error:
@@ -150,11 +150,10 @@ class _File:
         except OSError as error:
             self._finding("", "not-readable", 1, f"The file cannot be read: {error.strerror}.", "Make it readable.")
         except YAMLError as error:
-            # The parser's own text quotes the line, which may hold a secret: only its problem is shown.
-            mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-            problem = str(error.problem if isinstance(error, MarkedYAMLError) else type(error).__name__).replace("'\\t'", "a tab")
+            found, problem = problem_of(error)
+            problem = problem.replace("'\\t'", "a tab")
             remedy = "Indent with spaces." if "a tab" in problem else "Mend the YAML at this place."
-            self._finding("", "not-readable", mark.line + 1 if mark else 1, f"The file is not YAML: {problem}.", remedy)
+            self._finding("", "not-readable", found or 1, f"The file is not YAML: {problem}.", remedy)
         else:
             return root
         return None
@@ -211,11 +210,19 @@ def _text(node: Node) -> str | None:
 def _flow(value: Any) -> str:
     """Return a list as one line of YAML, as Flink's `YamlParserUtils.toYAMLString` does."""
     text = io.StringIO()
-    _yaml(default_flow_style=True).dump(value, text)
+    plain_yaml(default_flow_style=True).dump(value, text)
     return text.getvalue().strip()
 
 
-def _yaml(**settings: object) -> YAML:
+def problem_of(error: YAMLError) -> tuple[int | None, str]:
+    """Return the line and the problem of what is no YAML; the parser's own text quotes the line, which may hold a secret."""
+    if not isinstance(error, MarkedYAMLError):
+        return None, type(error).__name__
+    return error.problem_mark.line + 1 if error.problem_mark else None, str(error.problem)
+
+
+def plain_yaml(**settings: object) -> YAML:
+    """Return a reader and writer of plain values, which keeps the order of keys and breaks no line."""
     yaml = YAML(typ="safe", pure=True)
     for name, value in {"width": 1 << 30, "sort_base_mapping_type_on_output": False, **settings}.items():
         setattr(yaml, name, value)

@@ -41,7 +41,7 @@ class State:
     ttl: str | None = None
     version: int | None = None
     fields: tuple[tuple[str, str], ...] = ()
-    migrates: bool = False
+    migrates: bool = field(default=False, compare=False)
     file: str | None = field(default=None, compare=False)
     line: int | None = field(default=None, compare=False)
 

@@ -2,7 +2,7 @@
 
 from .changes import Change, compare
 from .file import FILE, parse, read, text, write
-from .model import Dropped, Lock, LockedOperator, LockedState, Verdict, lock_of
+from .model import Dropped, Lock, LockedOperator, Verdict, lock_of
 from .revision import LosesState, Revision
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Dropped",
     "Lock",
     "LockedOperator",
-    "LockedState",
     "LosesState",
     "Revision",
     "Verdict",

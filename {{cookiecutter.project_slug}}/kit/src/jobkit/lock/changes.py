@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..graph import State
 from . import fields
-from .model import EVERYTHING, Dropped, Lock, LockedOperator, LockedState, Verdict
+from .model import EVERYTHING, Dropped, Lock, LockedOperator, Verdict
 
 _UNKNOWN = "unknown"
 """The type of a broadcast state whose descriptor was not found (`graph.State`)."""
@@ -190,14 +191,14 @@ def _states(old: LockedOperator, new: LockedOperator, flink: str) -> Iterator[Ch
             yield Change("harmless", f"“{old.uid}” has a new state, “{state.name}”, which begins empty.", uid=old.uid, state=state.name)
 
 
-def _dropped(operator: LockedOperator, state: LockedState, new: LockedOperator) -> Change:
+def _dropped(operator: LockedOperator, state: State, new: LockedOperator) -> Change:
     heirs = [entry.name for entry in new.states if operator.like(entry) is None and (entry.kind, entry.type) == (state.kind, state.type)]
     remedy = f"If it is the one that is called “{heirs[0]}” now, give it its name back." if heirs else None
     what = f"The state “{state.name}” of “{operator.uid}” is gone: Flink leaves what is in it behind, and says nothing."
     return Change("loses-state", what, remedy, operator.uid, state.name)
 
 
-def _state(uid: str, old: LockedState, new: LockedState, flink: str) -> Iterator[Change]:
+def _state(uid: str, old: State, new: State, flink: str) -> Iterator[Change]:
     label = f"The state “{old.name}” of “{uid}”"
     if old.kind != new.kind:
         what = f"{label} was of the kind {old.kind}, and is {new.kind}."
@@ -219,7 +220,7 @@ def _state(uid: str, old: LockedState, new: LockedState, flink: str) -> Iterator
         yield Change(*fields.compare(label, old, new), uid, old.name)
 
 
-def _time_to_live(uid: str, label: str, old: LockedState, new: LockedState, flink: str) -> Change:
+def _time_to_live(uid: str, label: str, old: State, new: State, flink: str) -> Change:
     """Flink 2.2 is the first that reads state with a time to live as one without, and the other way about (FLINK-32955)."""
     what = f"{label} had the time to live {old.ttl or 'without end'}, and has {new.ttl or 'without end'}"
     if old.ttl is not None and new.ttl is not None:

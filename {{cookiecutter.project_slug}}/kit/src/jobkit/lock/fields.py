@@ -5,7 +5,8 @@ A state is written as the version and the values of the fields, in their order; 
 
 from __future__ import annotations
 
-from .model import LockedState, Verdict
+from ..graph import State
+from .model import Verdict
 
 Finding = tuple[Verdict, str, str | None]
 """How bad it is, what has changed, and what to do."""
@@ -13,7 +14,7 @@ Finding = tuple[Verdict, str, str | None]
 _IF_RENAMED = "Nothing, if each is the old one under another name: they are told apart by their order."
 
 
-def compare(label: str, old: LockedState, new: LockedState) -> Finding:
+def compare(label: str, old: State, new: State) -> Finding:
     """Judge a state whose version or fields have changed.
 
     Args:
@@ -35,7 +36,7 @@ def compare(label: str, old: LockedState, new: LockedState) -> Finding:
     return "cautious", f"{what}: migrate() makes the new of the old when it is read.", remedy
 
 
-def _same_version(label: str, old: LockedState, new: LockedState, count_up: str) -> Finding:
+def _same_version(label: str, old: State, new: State, count_up: str) -> Finding:
     if len(old.fields) != len(new.fields):
         what = f"{label} had the fields {_shown(old)}, and has {_shown(new)}, in the same version: the job fails at the first old state."
         return "loses-state", what, count_up
@@ -48,11 +49,11 @@ def _same_version(label: str, old: LockedState, new: LockedState, count_up: str)
     return "cautious", f"{label} has fields with other names: {_shown(new)} instead of {_shown(old)}.", _IF_RENAMED
 
 
-def _is_reordered(old: LockedState, new: LockedState) -> bool:
+def _is_reordered(old: State, new: State) -> bool:
     """Whether a field that is in both stands at another place."""
     before, after = ([name for name, _ in state.fields] for state in (old, new))
     return any(before.index(name) != after.index(name) for name in set(before) & set(after))
 
 
-def _shown(state: LockedState) -> str:
+def _shown(state: State) -> str:
     return ", ".join(f"{name}: {kind}" for name, kind in state.fields) or "none"

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import YAMLError
 
+from ..configuration import plain_yaml, problem_of
 from ..errors import ConfigurationError
-from .model import Dropped, Lock, LockedOperator, LockedState
+from ..graph import State
+from .model import Dropped, Lock, LockedOperator
 
 FILE = "flink.lock"
 FORMAT = 1
@@ -40,10 +41,7 @@ def text(lock: Lock) -> str:
     if lock.dropped:
         document["dropped"] = [_dropped(entry) for entry in lock.dropped]
     content = io.StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    for name, value in {"default_flow_style": False, "width": 1 << 30, "sort_base_mapping_type_on_output": False}.items():
-        setattr(yaml, name, value)
-    yaml.dump(document, content)
+    plain_yaml(default_flow_style=False).dump(document, content)
     return _HEAD + content.getvalue().rstrip() + "\n"
 
 
@@ -65,7 +63,7 @@ def _operator(operator: LockedOperator) -> dict[str, Any]:
     return found
 
 
-def _state(state: LockedState, *, is_alone: bool) -> tuple[str, dict[str, Any]]:
+def _state(state: State, *, is_alone: bool) -> tuple[str, dict[str, Any]]:
     """Return a state and the key that it stands at: its name, unless a keyed and a broadcast state share that."""
     found: dict[str, Any] = {} if is_alone else {"name": state.name}
     found |= {"kind": state.kind, "type": state.type}
@@ -107,11 +105,10 @@ def parse(content: str, where: str) -> Lock:
         ConfigurationError: When it is no lock, or a newer jobkit wrote it.
     """
     try:
-        document = YAML(typ="safe", pure=True).load(content)
+        document = plain_yaml().load(content)
     except YAMLError as error:
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        place = f"{where}:{mark.line + 1}" if mark else where
-        found = str(error.problem) if isinstance(error, MarkedYAMLError) else type(error).__name__
+        line, found = problem_of(error)
+        place = f"{where}:{line}" if line else where
         raise ConfigurationError(
             "The lock is not YAML; was a merge left unfinished?", found=found, where=place, remedy=_WRITE_ANEW
         ) from error
@@ -153,9 +150,9 @@ def _read_operator(uid: str, entry: Mapping[str, Any]) -> LockedOperator:
     )
 
 
-def _read_state(name: str, entry: Mapping[str, Any]) -> LockedState:
+def _read_state(name: str, entry: Mapping[str, Any]) -> State:
     fields = tuple(entry.get("fields", {}).items())
-    return LockedState(str(entry.get("name", name)), entry["kind"], entry["type"], entry.get("ttl"), _number(entry.get("version")), fields)
+    return State(str(entry.get("name", name)), entry["kind"], entry["type"], entry.get("ttl"), _number(entry.get("version")), fields)
 
 
 def _number(value: Any) -> int | None:

@@ -21,29 +21,6 @@ EVERYTHING = "*"
 
 
 @dataclass(frozen=True)
-class LockedState:
-    """A state of an operator.
-
-    Attributes:
-        name: The name under which Flink stores it.
-        kind: `value`, `list`, `map`, `reducing`, `aggregating` or `broadcast`.
-        type: The full type, as PyFlink writes it.
-        ttl: The time to live, when it is renewed and what is seen of what has expired; None when it never expires.
-        version: Of the class that it holds objects of, when that is a `KeyedFunction`'s; else None.
-        fields: Names and types of the fields of that class, in their order.
-        migrates: Whether the function has a `migrate` for earlier versions; not part of the file.
-    """
-
-    name: str
-    kind: str
-    type: str
-    ttl: str | None = None
-    version: int | None = None
-    fields: tuple[tuple[str, str], ...] = ()
-    migrates: bool = field(default=False, compare=False)
-
-
-@dataclass(frozen=True)
 class LockedOperator:
     """An operator of the graph that Flink runs.
 
@@ -69,11 +46,11 @@ class LockedOperator:
     key_type: str | None = None
     execution_mode: str | None = None
     timers: Timers = "none"
-    states: tuple[LockedState, ...] = ()
+    states: tuple[State, ...] = ()
     unknown: bool = False
     why: str | None = field(default=None, compare=False)
 
-    def like(self, other: LockedState) -> LockedState | None:
+    def like(self, other: State) -> State | None:
         """Return the state that Flink would take for another one: keyed and broadcast states have names of their own."""
         found = (state for state in self.states if state.name == other.name and (state.kind == BROADCAST) == (other.kind == BROADCAST))
         return next(found, None)
@@ -174,14 +151,10 @@ def _operator(operator: Operator) -> LockedOperator:
         key_type=operator.key_type,
         execution_mode=operator.execution_mode,
         timers=_timers(operator),
-        states=tuple(sorted(map(_state, operator.states), key=lambda state: (state.name, state.kind))),
+        states=tuple(sorted(operator.states, key=lambda state: (state.name, state.kind))),
         unknown=operator.states_unknown is not None,
         why=operator.states_unknown,
     )
-
-
-def _state(state: State) -> LockedState:
-    return LockedState(state.name, state.kind, state.type, state.ttl, state.version, state.fields, state.migrates)
 
 
 def _timers(operator: Operator) -> Timers:
