@@ -6,6 +6,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -25,21 +27,45 @@ def project(tmp_path: Path) -> Project:
     return copy_of_tally(tmp_path / "a project")
 
 
-def start(project: Project, *options: str) -> subprocess.Popen[str]:
-    """Start `jobkit bench`."""
-    command = [str(Path(sys.executable).with_name("jobkit")), "bench", *options]
-    return subprocess.Popen(command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(project: Project) -> Iterator[Start]:
+    """Start `jobkit bench`; when the test ends, so does it, whatever the test found."""
+    with ExitStack() as started:
+
+        def begin(*options: str) -> subprocess.Popen[str]:
+            command = [str(Path(sys.executable).with_name("jobkit")), "bench", *options]
+            process = subprocess.Popen(
+                command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            )
+            started.callback(end, process)
+            return process
+
+        yield begin
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Interrupt a process that is still running, and take what it printed, so that its pipes are closed."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
 
 
 def senders_of(process: subprocess.Popen[str]) -> list[int]:
-    """Return the processes that feed the job."""
-    children = psutil.Process(process.pid).children()
-    return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+    """Return the processes that feed the job: not those that end while they are looked at."""
+    senders = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if "spawn_main" in " ".join(child.cmdline()):
+                senders.append(child.pid)
+    return senders
 
 
-def test_a_job_is_measured(project: Project) -> None:
+def test_a_job_is_measured(project: Project, start: Start) -> None:
     """With figures that fit together; nothing is left running, and the folder of local runs is not touched."""
-    process = start(project, "--records", "60000", "--warm-up", "0", "--limit", "120", "--json")
+    process = start("--records", "60000", "--warm-up", "0", "--limit", "120", "--json")
     stdout, stderr = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, stderr
     figures = json.loads(stdout)
@@ -57,9 +83,9 @@ def test_a_job_is_measured(project: Project) -> None:
     assert not (project.work / "run").exists()
 
 
-def test_a_run_that_is_too_short_says_what_to_ask_for(project: Project) -> None:
+def test_a_run_that_is_too_short_says_what_to_ask_for(project: Project, start: Start) -> None:
     """One sentence, and no traceback."""
-    process = start(project, "--records", "2000", "--warm-up", "500")
+    process = start("--records", "2000", "--warm-up", "500")
     stdout, stderr = process.communicate(timeout=SECONDS)
     assert (process.returncode, stdout) == (2, "")
     assert "The run is too short to be measured." in stderr
@@ -67,9 +93,9 @@ def test_a_run_that_is_too_short_says_what_to_ask_for(project: Project) -> None:
     assert processes_of(project.root) == []
 
 
-def test_an_interrupted_benchmark_leaves_nothing_running(project: Project) -> None:
+def test_an_interrupted_benchmark_leaves_nothing_running(project: Project, start: Start) -> None:
     """Not those that feed the job either."""
-    process = start(project, "--records", "5000000")
+    process = start("--records", "5000000")
     senders = until(lambda: senders_of(process) or None, what="it feeds", seconds=120)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=120)
