@@ -15,7 +15,7 @@ PAGE = "index.md"
 PLOT, BOUNDS, MEMORY = "throughput.svg", "bounds.svg", "memory.svg"
 
 _HEAD = """\
-# The benchmark
+# The benchmark, over {records:,} records
 
 One job, written for PyFlink in several ways and for its peers. It reads flights from Kafka as JSON, keeps a count and a mean delay for
 each key, and writes one record for each record that it reads; malformed records go to a topic of their own, with their bytes.

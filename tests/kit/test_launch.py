@@ -42,7 +42,7 @@ def python(project: TinyProject, **more: str) -> subprocess.CompletedProcess[str
     return run(command, project.root / "src", FLINK_LOG_DIR=str(project.root), **{"TINY_NAME": "tiny", **more})
 
 
-def flink(project: TinyProject, **more: str) -> subprocess.CompletedProcess[str]:
+def flink(project: TinyProject, *options: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Start the job by Flink's own command, which hands it a configuration, on a mini cluster in that process."""
     folder = project.root
     project.write(
@@ -53,7 +53,7 @@ def flink(project: TinyProject, **more: str) -> subprocess.CompletedProcess[str]
         + f"io.tmp.dirs: {folder}\npython.executable: {sys.executable}\npython.client.executable: {sys.executable}\n"
         + f"rest.bind-port: 0\nenv.java.default-opts.all: {distribution.java_options()}\n",
     )
-    command = [str(distribution.home() / "bin" / "flink"), "run", "-t", "local", "-pym", "tiny", "-pyfs", str(folder / "src")]
+    command = [str(distribution.home() / "bin" / "flink"), "run", "-t", "local", *options, "-pym", "tiny", "-pyfs", str(folder / "src")]
     shipped = distribution.home() / "conf"
     settings = {"FLINK_CONF_DIR": str(folder / "flink"), "FLINK_LOG_DIR": str(folder), "JOBKIT_ENV": "local", "TINY_NAME": "tiny"}
     for name in ("log4j-cli.properties", "log4j-console.properties"):
@@ -102,6 +102,26 @@ def test_an_accepted_job_runs_to_its_end(project: TinyProject) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(line for line in done.stdout.splitlines() if line.startswith("(")) == ["(a,1)", "(a,2)", "(b,1)"]
     assert "waived" not in done.stderr
+    (job,) = (project.root / "checkpoints").iterdir()
+    assert f"Job has been submitted with JobID {job.name}" in done.stdout
+    (stored,) = job.glob("flink-*.lock")
+    assert stored.read_text(encoding="utf-8") == (project.root / "flink.lock").read_text(encoding="utf-8")
+
+
+def test_the_platform_may_name_the_job(project: TinyProject) -> None:
+    """As Flink's application mode and the Kubernetes operator do: that id stays, and a second start under it stores no second lock."""
+    for _ in range(2):
+        done = flink(project, "-D$internal.pipeline.job-id=" + 32 * "7")
+        assert f"Job has been submitted with JobID {32 * '7'}" in done.stdout
+    assert len(list((project.root / "checkpoints" / (32 * "7")).glob("flink-*.lock"))) == 1
+
+
+def test_a_lock_that_cannot_be_stored_is_a_warning(project: TinyProject) -> None:
+    """The client need not reach what the cluster does; here Flink itself, in the same process, cannot start without the folder."""
+    (project.root / "checkpoints").touch()
+    done = flink(project)
+    assert "The job's lock was not stored beside its checkpoints in file:" in done.stdout + done.stderr
+    assert "CheckpointCoordinator" in done.stdout + done.stderr
 
 
 def test_a_job_that_is_not_in_its_lock_is_refused_elsewhere_than_here(project: TinyProject) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,12 +93,27 @@ def of_project(project: Project, environment: str, configuration: Configuration,
     if environment == LOCAL:
         values = {**values, **Workplace(project).configuration}
     settings, notes = _settings(build)
-    graph = entry.build_graph(build, settings, values)[1]
-    if not judged:
+    with _without_workers():
+        graph = entry.build_graph(build, settings, values)[1]
+        again = entry.build_graph(build, settings, values)[1] if judged else None
+    if again is None:
         return Analysis([states.discover(graph)], notes=notes)
-    again = entry.build_graph(build, settings, values)[1]
     results = examine(graph, again, environment, project)
     return Analysis([graph], [[*results, *_keys(configuration)]], notes)
+
+
+@contextlib.contextmanager
+def _without_workers() -> Iterator[None]:
+    """Keep PyFlink from starting what would run the job's functions in this process: that imports Apache Beam, which takes seconds."""
+    name = "_python_worker_execution_mode"
+    before = os.environ.get(name)
+    os.environ[name] = "process"
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _keys(configuration: Configuration) -> list[Result]:
@@ -131,8 +146,9 @@ def of_program(read: Callable[[], list[JobGraph]], environment: str, *, judged: 
     from . import states
     from .guardrails import Job, judge
 
-    graphs = read()
-    again = read() if judged else []
+    with _without_workers():
+        graphs = read()
+        again = read() if judged else []
     for number, graph in enumerate(graphs):
         states.discover(graph, again[number] if number < len(again) else None)
     if not judged:

@@ -191,6 +191,39 @@ def lock(
 
 
 @app.command()
+def compat(
+    snapshot: Annotated[
+        str | None, typer.Argument(help="The folder of a checkpoint (…/chk-42) or savepoint, or its address; none for a first start.")
+    ] = None,
+    lock_file: Annotated[
+        Path | None, typer.Option("--lock", help="The lock of the job that took it; by default the one that its start left beside it.")
+    ] = None,
+    env: OptionalEnv = None,
+    as_json: Json = False,
+) -> None:
+    """Tell whether the job may start from a snapshot: for each operator what becomes of its state, and how much that is."""
+    from .state import checking
+    from .tables import fates
+
+    project = find_project(Path.cwd())
+    with _reading(as_json):
+        graph = _analysis(None, env or environment_name(), None, None, judged=False).jobs[0]
+        found = checking.check(project, graph, snapshot, lock_file)
+    if as_json:
+        _document(found.to_json())
+    else:
+        _wide().print(fates(found))
+        if found.snapshot is None:
+            note = "No snapshot was named: the job would begin without state."
+        elif found.lock is None:
+            note = "No lock was found for the snapshot: types were not compared. Name it, or the environment of the job: --lock, --env"
+        else:
+            note = f"What took the snapshot is in {found.lock}."
+        _notes.print(note, style="dim", markup=False, soft_wrap=True)
+    raise typer.Exit(0 if found.is_compatible else 1)
+
+
+@app.command()
 def run(
     env: Env = "local",
     snapshot: Annotated[

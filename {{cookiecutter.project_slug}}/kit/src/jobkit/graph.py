@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,14 +189,15 @@ def _job(env: StreamExecutionEnvironment, j_graph: Any, steps: dict[int, list[ui
     limit = env._j_stream_execution_environment.getConfig().getMaxParallelism()
     by_uid = {member.uid: [member] for group in steps.values() for member in group if member.uid}
     sources, sinks = set(j_graph.getSourceIDs().toArray()), set(j_graph.getSinkIDs().toArray())
-    operators = []
+    java, operators = _Operators(), []
     for node in sorted(j_graph.getStreamNodes().toArray(), key=lambda node: node.getId()):
         uid, stands_for = uids.read_placeholder(node.getTransformationUID())
         members = steps.get(node.getId()) or steps.get(stands_for) or _expanded(by_uid, uid)
         place = _place(members, uid)
         origin = place.origin if place else None
         own = node.getMaxParallelism()
-        infos = list(_function_infos(node))
+        python = java.python(node)
+        infos = [] if python is None else _function_infos(python)
         kind = _kind(node, infos, sources, sinks, table=bool(place and place.table))
         operators.append(
             Operator(
@@ -218,7 +218,7 @@ def _job(env: StreamExecutionEnvironment, j_graph: Any, steps: dict[int, list[ui
                 python=tuple(bytes(info.getPythonFunction().getSerializedPythonFunction()) for info in infos),
                 states=_broadcast(members[0]) if members else (),
                 key_type=transformations.key_type(members[0].j) if kind in transformations.KEYED_KINDS and members else None,
-                execution_mode=_execution_mode(node) if infos else None,
+                execution_mode=None if python is None else java.execution_mode(python),
             )
         )
     settings = options.read(env._j_stream_execution_environment.getConfiguration(), j_graph)
@@ -258,27 +258,32 @@ def _expanded(by_uid: dict[str, list[uids.Step]], uid: str | None) -> list[uids.
     return by_uid.get(uid) or by_uid.get(uid.rpartition(": ")[2]) or []
 
 
-def _function_infos(node: Any) -> Iterator[Any]:
-    """Yield what Flink knows of the Python functions in an operator, head first."""
-    jvm = get_gateway().jvm
-    factory = node.getOperatorFactory()
-    simple = get_java_class(jvm.org.apache.flink.streaming.api.operators.SimpleOperatorFactory)
-    if factory is None or not simple.isInstance(factory):
-        return
-    operator = factory.getOperator()
-    if not get_java_class(jvm.org.apache.flink.streaming.api.operators.python.DataStreamPythonFunctionOperator).isInstance(operator):
-        return
+class _Operators:
+    """What Flink's classes of operators say; each is asked for once, as each step of a name is a call to the JVM."""
+
+    def __init__(self) -> None:
+        operators = get_gateway().jvm.org.apache.flink.streaming.api.operators
+        self._simple = get_java_class(operators.SimpleOperatorFactory)
+        self._python = get_java_class(operators.python.DataStreamPythonFunctionOperator)
+        self._external = get_java_class(operators.python.process.AbstractExternalPythonFunctionOperator)
+
+    def python(self, node: Any) -> Any | None:
+        """Return the operator of a stream node that runs Python functions, or None."""
+        factory = node.getOperatorFactory()
+        operator = factory.getOperator() if factory is not None and self._simple.isInstance(factory) else None
+        return operator if operator is not None and self._python.isInstance(operator) else None
+
+    def execution_mode(self, operator: Any) -> str:
+        """Return its mode: it is the operator's class, whatever set `python.execution-mode` when it was made."""
+        return "process" if self._external.isInstance(operator) else "thread"
+
+
+def _function_infos(operator: Any) -> list[Any]:
+    """Return what Flink knows of the Python functions in an operator, head first."""
     infos = [operator.getPythonFunctionInfo()]
     while len(infos[-1].getInputs()) > 0:
         infos.append(infos[-1].getInputs()[0])
-    yield from reversed(infos)
-
-
-def _execution_mode(node: Any) -> str:
-    """Return the mode of a Python operator: it is the operator's class, whatever set `python.execution-mode` when it was made."""
-    package = get_gateway().jvm.org.apache.flink.streaming.api.operators.python.process
-    in_process = get_java_class(package.AbstractExternalPythonFunctionOperator).isInstance(node.getOperatorFactory().getOperator())
-    return "process" if in_process else "thread"
+    return infos[::-1]
 
 
 def _kind(node: Any, infos: list[Any], sources: set[int], sinks: set[int], *, table: bool) -> str:

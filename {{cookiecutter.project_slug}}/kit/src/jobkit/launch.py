@@ -9,16 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
 
 from . import entry, states
 from .errors import JobkitError, NoProject
+from .filesystem import FileSystemError
 from .graph import JobGraph
 from .guardrails import Job, Result, judge
 from .guardrails.report import refusal, waived
-from .lock import judgement
+from .lock import beside, judgement, lock_of
 from .project import Project, environment_name, find_project
 
 _log = logging.getLogger("jobkit")
+_JOB_ID = "$internal.pipeline.job-id"
+"""`PipelineOptionsInternal.PIPELINE_FIXED_JOB_ID`: what Flink's own application mode, and the Kubernetes operator, set for their jobs."""
 
 
 class GuardrailsBroken(JobkitError):
@@ -46,15 +50,16 @@ def launch(build: entry.Build) -> None:
         build: `build(env, settings)`, which adds the job's operators and does not execute it.
     """
     try:
-        env, name = prepare(build)
+        env, graph = prepare(build)
     except JobkitError as error:
         sys.stderr.write(f"{error}\n" if isinstance(error, GuardrailsBroken) else f"error: {error}\n")
         sys.exit(error.exit_code)
-    env.execute(name)
+    _store_lock(env, graph)
+    env.execute(graph.name)
 
 
-def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, str]:
-    """Build and judge a job; return its environment, ready to execute, and its name.
+def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, JobGraph]:
+    """Build and judge a job; return its environment, ready to execute, and its graph.
 
     Raises:
         GuardrailsBroken: When a guardrail is broken.
@@ -72,7 +77,25 @@ def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, str]:
     for result in results:
         if result.status == "unknown":
             _log.warning("%s: %s %s", result.rule, result.message, result.remedy)
-    return env, graph.name
+    return env, graph
+
+
+def _store_lock(env: StreamExecutionEnvironment, graph: JobGraph) -> None:
+    """Write the job's lock beside the checkpoints that it will make, so that `jobkit compat` finds it from any of them.
+
+    The job gets its id here for that, unless the platform has given it one. A lock that cannot be written keeps no job from starting.
+    """
+    checkpoints = graph.settings["execution.checkpointing.dir"].effective
+    if graph.batch or checkpoints is None or any(operator.id is None for operator in graph.operators):
+        return
+    job_id = graph.configuration.get(_JOB_ID) or get_gateway().jvm.org.apache.flink.api.common.JobID.generate().toHexString()
+    env._j_stream_execution_environment.getConfiguration().setString(_JOB_ID, job_id)
+    try:
+        beside.store(lock_of(graph), str(checkpoints), job_id)
+    except FileSystemError as error:
+        _log.warning(
+            "The job's lock was not stored beside its checkpoints in %s, where jobkit compat would find it: %s", checkpoints, error
+        )
 
 
 def examine(graph: JobGraph, again: JobGraph, environment: str, project: Project, *, at_start: bool = False) -> list[Result]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.filesize import decimal
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,7 @@ from .guardrails import Result
 from .guardrails.report import place
 from .guardrails.rule import Status
 from .lock import Change, Verdict
+from .state.compatibility import Compatibility, Fate, Outcome
 
 _STYLES: dict[Status, str] = {"fail": "bold red", "unknown": "yellow", "waived": "magenta", "pass": "green", "not-applicable": "dim"}
 _SIGNS: dict[Status, str] = {"fail": "✗", "unknown": "?", "waived": "~", "pass": "✓", "not-applicable": "·"}
@@ -23,6 +25,15 @@ _VERDICTS: dict[Verdict, tuple[str, str, str]] = {
     "loses-state": ("✗", "loses state", "bold red"),
     "cautious": ("!", "cautious", "yellow"),
     "harmless": ("✓", "harmless", "green"),
+}
+
+_OUTCOMES: dict[Outcome, tuple[str, str]] = {
+    "incompatible": ("✗", "bold red"),
+    "dropped": ("✗", "bold red"),
+    "unknown": ("?", "yellow"),
+    "rescaled": ("✓", "green"),
+    "new": ("+", "cyan"),
+    "restored": ("✓", "green"),
 }
 
 
@@ -91,6 +102,39 @@ def changes(found: Sequence[Change]) -> RenderableType:
     counts = Counter(change.verdict for change in found)
     summary = ", ".join(f"{counts[verdict]} {words}" for verdict, (_, words, _) in _VERDICTS.items() if counts[verdict])
     return Group(*lines, Text(f"\n{summary}", style="bold"))
+
+
+def fates(found: Compatibility) -> RenderableType:
+    """Return a table of the operators of a job and a snapshot, and what becomes of the state of each, the worst first."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("operator", overflow="fold")
+    table.add_column("state", justify="right", no_wrap=True)
+    table.add_column("why, and what to do", overflow="fold")
+    shown = [fate for fate in found.fates if fate.verdict != "restored" or fate.bytes or fate.reason]
+    for fate in shown:
+        sign, style = ("~", "magenta") if fate.allowed else _OUTCOMES[fate.verdict]
+        size = decimal(fate.bytes) if fate.bytes else ""
+        table.add_row(Text(f"{sign} {fate.verdict}", style=style), Text(fate.label), size, _why(fate))
+    counts = {verdict: [fate for fate in found.fates if fate.verdict == verdict] for verdict in _OUTCOMES}
+    summary = ", ".join(_amount(verdict, group) for verdict, group in counts.items() if group)
+    hidden = len(found.fates) - len(shown)
+    note = [Text(f"{hidden} operators that hold nothing, in the snapshot and here, are not shown.", style="dim")] if hidden else []
+    return Group(*([changes(found.changes)] if found.changes else []), table, *note, Text(summary, style="bold"))
+
+
+def _why(fate: Fate) -> Text:
+    lines = [Text(fate.reason)] if fate.reason else []
+    if fate.allowed:
+        lines.append(Text(f"Given up in flink.lock: {fate.allowed}", style="magenta"))
+    elif fate.remedy:
+        lines.append(Text.assemble(("Do: ", "bold"), fate.remedy))
+    return Text("\n").join(lines)
+
+
+def _amount(verdict: Outcome, group: Sequence[Fate]) -> str:
+    size = sum(fate.bytes for fate in group)
+    return f"{len(group)} {verdict}" + (f" ({decimal(size)})" if size else "")
 
 
 def _sign(result: Result) -> Text:

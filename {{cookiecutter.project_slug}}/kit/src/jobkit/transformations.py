@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from py4j.java_gateway import get_java_class
 from py4j.protocol import Py4JError
 from pyflink.common.typeinfo import RowTypeInfo, _from_java_type
-from pyflink.java_gateway import get_gateway
 
 KEYED_KINDS = frozenset({"keyed-process", "keyed-co-process", "keyed-co-broadcast-process", "window"})
 """The kinds of Python operator whose state belongs to a key."""
@@ -21,17 +19,27 @@ def key_type(j_transformation: Any) -> str | None:
         return None
     if j_type is None:
         return None
+    text = str(j_type.toString())
+    if text not in _read:
+        _read[text] = _as_python(j_type, text)
+    return _read[text]
+
+
+_read: dict[str, str] = {}
+"""Types by what Flink calls them: PyFlink asks the JVM some fifty times until it knows which one it is."""
+
+
+def _as_python(j_type: Any, text: str) -> str:
     try:
         row = _from_java_type(j_type)
     except TypeError:  # a type that PyFlink does not know
-        return str(j_type.toString())
+        return text
     # PyFlink wraps the user's key in a row of one field.
     return repr(row.get_field_types()[0]) if isinstance(row, RowTypeInfo) else repr(row)
 
 
 def broadcast_names(j_transformation: Any) -> tuple[str, ...]:
     """Return the names of the broadcast states that an operator reads."""
-    kind = get_gateway().jvm.org.apache.flink.streaming.api.transformations.AbstractBroadcastStateTransformation
-    if not get_java_class(kind).isInstance(j_transformation):
-        return ()
+    if not j_transformation.getClass().getSimpleName().endswith("BroadcastStateTransformation"):
+        return ()  # its superclass is AbstractBroadcastStateTransformation; to ask for that takes ten calls to the JVM
     return tuple(descriptor.getName() for descriptor in j_transformation.getBroadcastStateDescriptors().toArray())

@@ -1,6 +1,6 @@
 """`flink.lock`: what a job's state depends on, and what a change of it would lose."""
 
-from .changes import Change, compare
+from .changes import Change, compare, flink_changes, operator_changes, uid_back
 from .file import FILE, parse, read, text, write
 from .model import Dropped, Lock, LockedOperator, Verdict, lock_of
 from .revision import LosesState, Revision
@@ -15,9 +15,12 @@ __all__ = [
     "Revision",
     "Verdict",
     "compare",
+    "flink_changes",
     "lock_of",
+    "operator_changes",
     "parse",
     "read",
     "text",
+    "uid_back",
     "write",
 ]

@@ -54,15 +54,16 @@ def compare(old: Lock, new: Lock) -> list[Change]:
         old: What left the state.
         new: What is to start from it.
     """
-    found = [*_job(old, new)]
+    found = [*flink_changes(old, new), *_backend(old, new)]
     for operator in old.operators:
         successor = new.operator(operator.uid)
-        found += _gone(operator, old, new) if successor is None else _changed(operator, successor, new.flink)
+        found += _gone(operator, old, new) if successor is None else operator_changes(operator, successor, new.flink)
     found += (_new(operator) for operator in new.operators if old.operator(operator.uid) is None)
     return sorted(found, key=lambda change: SEVERITY.index(change.verdict))
 
 
-def _job(old: Lock, new: Lock) -> Iterator[Change]:
+def flink_changes(old: Lock, new: Lock) -> Iterator[Change]:
+    """Yield what another version of Flink does to the state."""
     if _version(new.flink) < _version(old.flink):
         yield Change(
             "loses-state",
@@ -73,6 +74,9 @@ def _job(old: Lock, new: Lock) -> Iterator[Change]:
         major = _version(old.flink)[:1] != _version(new.flink)[:1]
         what = f"Flink {old.flink} becomes {new.flink}" + (": it promises nothing about state across major versions." if major else ".")
         yield Change("cautious", what, "Start from a savepoint, and keep it: there is no way back from a snapshot of the newer Flink.")
+
+
+def _backend(old: Lock, new: Lock) -> Iterator[Change]:
     if old.backend != new.backend:
         yield Change(
             "cautious",
@@ -89,9 +93,7 @@ def _gone(operator: LockedOperator, old: Lock, new: Lock) -> Iterator[Change]:
     """An operator that there is no longer."""
     kept = operator.keeps
     if kept is not None:
-        heir = next((entry for entry in new.operators if old.operator(entry.uid) is None and _is_like(operator, entry)), None)
-        remedy = f'If it is the one that is called “{heir.uid}” now, give it its uid back: .uid("{operator.uid}").' if heir else None
-        yield Change("loses-state", f"“{operator.uid}” is gone, and with it {kept}.", remedy, operator.uid)
+        yield Change("loses-state", f"“{operator.uid}” is gone, and with it {kept}.", uid_back(operator, old, new), operator.uid)
     elif operator.may_keep:
         yield Change(
             "cautious",
@@ -103,6 +105,12 @@ def _gone(operator: LockedOperator, old: Lock, new: Lock) -> Iterator[Change]:
         yield Change("harmless", f"“{operator.uid}”, which kept nothing, is gone.", uid=operator.uid)
 
 
+def uid_back(operator: LockedOperator, old: Lock, new: Lock) -> str | None:
+    """Return what to do when an operator that is gone may be there under another uid; None when there is none like it."""
+    heir = next((entry for entry in new.operators if old.operator(entry.uid) is None and _is_like(operator, entry)), None)
+    return f'If it is the one that is called “{heir.uid}” now, give it its uid back: .uid("{operator.uid}").' if heir else None
+
+
 def _is_like(one: LockedOperator, other: LockedOperator) -> bool:
     return (one.kind, one.key_type, one.states) == (other.kind, other.key_type, other.states)
 
@@ -112,8 +120,14 @@ def _new(operator: LockedOperator) -> Change:
     return Change("harmless", f"“{operator.uid}” is new{begins}.", uid=operator.uid)
 
 
-def _changed(old: LockedOperator, new: LockedOperator, flink: str) -> Iterator[Change]:
-    """An operator that is in both."""
+def operator_changes(old: LockedOperator, new: LockedOperator, flink: str) -> Iterator[Change]:
+    """Yield what has changed of an operator that is in both.
+
+    Args:
+        old: As it was.
+        new: As it is.
+        flink: The version of Flink that the new one runs on.
+    """
     if old == new:
         return
     label, has_state = f"“{old.uid}”", old.keeps is not None

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,165 @@ from pyflink.java_gateway import get_gateway
 from ..cluster import gateway
 from ..cluster.snapshots import address
 from ..errors import ConfigurationError
+from ..filesystem import root_cause
 
 INCREMENTAL = frozenset({"IncrementalRemoteKeyedStateHandle"})
 """Handles to a set of RocksDB's own files. Each has one small file more, the head, which says what is in them."""
+
+_DESCRIBER = """
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.apache.flink.core.memory.DataInputViewStreamWrapper;
+import org.apache.flink.runtime.checkpoint.OperatorState;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.state.IncrementalKeyedStateHandle;
+import org.apache.flink.runtime.state.IncrementalRemoteKeyedStateHandle;
+import org.apache.flink.runtime.state.KeyGroupsStateHandle;
+import org.apache.flink.runtime.state.KeyedBackendSerializationProxy;
+import org.apache.flink.runtime.state.KeyedStateHandle;
+import org.apache.flink.runtime.state.OperatorStateHandle;
+import org.apache.flink.runtime.state.StreamStateHandle;
+import org.apache.flink.runtime.state.metainfo.StateMetaInfoSnapshot;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+
+public class JobkitDescriber implements java.util.function.Function {
+    public static class Unreadable extends RuntimeException {
+        public Unreadable(String file, Throwable cause) {
+            super(file, cause);
+        }
+    }
+
+    static class Head implements Callable {
+        private final KeyedStateHandle handle;
+        private final ClassLoader loader;
+
+        Head(KeyedStateHandle handle, ClassLoader loader) {
+            this.handle = handle;
+            this.loader = loader;
+        }
+
+        public Object call() {
+            List states = new ArrayList();
+            try {
+                InputStream stream;
+                if (handle instanceof IncrementalRemoteKeyedStateHandle) {
+                    stream = ((IncrementalRemoteKeyedStateHandle) handle).getMetaDataStateHandle().openInputStream();
+                } else if (handle instanceof KeyGroupsStateHandle) {
+                    stream = ((KeyGroupsStateHandle) handle).openInputStream();
+                } else {
+                    return states;
+                }
+                try {
+                    KeyedBackendSerializationProxy proxy = new KeyedBackendSerializationProxy(loader);
+                    proxy.read(new DataInputViewStreamWrapper(stream));
+                    for (Iterator left = proxy.getStateMetaInfoSnapshots().iterator(); left.hasNext();) {
+                        StateMetaInfoSnapshot info = (StateMetaInfoSnapshot) left.next();
+                        boolean isQueue = info.getBackendStateType() == StateMetaInfoSnapshot.BackendStateType.PRIORITY_QUEUE;
+                        Object kind = isQueue ? null : String.valueOf(info.getOptionsImmutable().get("KEYED_STATE_TYPE"));
+                        states.add(Arrays.asList(new Object[] {info.getName(), kind}));
+                    }
+                } finally {
+                    stream.close();
+                }
+            } catch (Exception exception) {
+                throw new Unreadable(handle.toString(), exception);
+            }
+            return states;
+        }
+    }
+
+    public Object apply(Object given) {
+        ClassLoader loader = Thread.currentThread().getContextClassLoader();
+        ExecutorService pool = Executors.newFixedThreadPool(16);
+        try {
+            List heads = new ArrayList();
+            List operators = new ArrayList();
+            for (Iterator states = ((Collection) given).iterator(); states.hasNext();) {
+                operators.add(operator((OperatorState) states.next(), pool, loader, heads));
+            }
+            for (int index = 0; index < operators.size(); index++) {
+                List found = new ArrayList();
+                for (Iterator left = ((List) heads.get(index)).iterator(); left.hasNext();) {
+                    Iterator named = ((List) ((Future) left.next()).get()).iterator();
+                    while (named.hasNext()) {
+                        Object state = named.next();
+                        if (!found.contains(state)) {
+                            found.add(state);
+                        }
+                    }
+                }
+                ((Map) operators.get(index)).put("keyedStates", found);
+            }
+            return new ObjectMapper().writeValueAsString(operators);
+        } catch (ExecutionException exception) {
+            throw (RuntimeException) exception.getCause();
+        } catch (Exception exception) {
+            throw new RuntimeException(exception);
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    private Map operator(OperatorState state, ExecutorService pool, ClassLoader loader, List heads) {
+        List futures = new ArrayList();
+        List kinds = new ArrayList();
+        List names = new ArrayList();
+        boolean raw = false;
+        int shared = 0;
+        int unshared = 0;
+        for (Iterator subtasks = state.getStates().iterator(); subtasks.hasNext();) {
+            OperatorSubtaskState subtask = (OperatorSubtaskState) subtasks.next();
+            raw |= !subtask.getRawKeyedState().isEmpty() || !subtask.getRawOperatorState().isEmpty();
+            for (Iterator left = subtask.getManagedOperatorState().iterator(); left.hasNext();) {
+                Iterator named = ((OperatorStateHandle) left.next()).getStateNameToPartitionOffsets().keySet().iterator();
+                while (named.hasNext()) {
+                    Object name = named.next();
+                    if (!names.contains(name)) {
+                        names.add(name);
+                    }
+                }
+            }
+            for (Iterator left = subtask.getManagedKeyedState().iterator(); left.hasNext();) {
+                KeyedStateHandle handle = (KeyedStateHandle) left.next();
+                futures.add(pool.submit((Callable) new Head(handle, loader)));
+                if (!kinds.contains(handle.getClass().getSimpleName())) {
+                    kinds.add(handle.getClass().getSimpleName());
+                }
+                if (handle instanceof IncrementalRemoteKeyedStateHandle) {
+                    IncrementalRemoteKeyedStateHandle files = (IncrementalRemoteKeyedStateHandle) handle;
+                    shared += files.getSharedState().size();
+                    for (Iterator own = files.getPrivateState().iterator(); own.hasNext();) {
+                        if (((IncrementalKeyedStateHandle.HandleAndLocalPath) own.next()).getLocalPath().endsWith(".sst")) {
+                            unshared++;
+                        }
+                    }
+                }
+            }
+        }
+        heads.add(futures);
+        Map found = new HashMap();
+        found.put("handles", kinds);
+        found.put("operatorStates", names);
+        found.put("raw", Boolean.valueOf(raw));
+        found.put("sharedFiles", Integer.valueOf(shared));
+        found.put("unsharedFiles", Integer.valueOf(unshared));
+        return found;
+    }
+}
+"""
+"""Reads the heads in the JVM, many at a time: a snapshot of a large job has thousands, and a call through the gateway for each part
+of each would take minutes. Flink's own compiler of generated code, which the Table API brings, compiles it."""
 
 
 def jvm() -> Any:
@@ -46,6 +203,27 @@ def metadata(snapshot: Path | str) -> tuple[Any, str]:
             return runtime.checkpoint.Checkpoints.loadCheckpointMetadata(stream, class_loader(), pointer), pointer
         finally:
             stream.close()
+
+
+def described(j_states: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return what is in the states of operators, in their order.
+
+    Returns:
+        For each: `keyedStates`, pairs of the name and kind (None for timers) of its keyed states; `operatorStates`, the names of the
+        others; `raw`, whether it has raw state; `handles`, the classes of the handles to its keyed state; `sharedFiles` and
+        `unsharedFiles`, how many files of RocksDB's it shares with other checkpoints, and not.
+
+    Raises:
+        ConfigurationError: When a file is missing or damaged.
+    """
+    with explained("the snapshot"):
+        found: list[dict[str, Any]] = json.loads(compiled("JobkitDescriber", _DESCRIBER).apply(jvm().java.util.ArrayList(list(j_states))))
+    return found
+
+
+def compiled(name: str, source: str) -> Any:
+    """Compile a class, and return an object of it."""
+    return jvm().org.apache.flink.table.runtime.generated.CompileUtils.compile(class_loader(), name, source).newInstance()
 
 
 def class_loader() -> Any:
@@ -82,14 +260,13 @@ def simple_name(j_object: Any) -> str:
 
 @contextmanager
 def explained(where: str) -> Iterator[None]:
-    """Turn what Flink throws into an error for the user."""
+    """Turn what Flink throws into an error for the user; where it was thrown for one file of many, that one is named."""
     try:
         yield
     except Py4JJavaError as error:
-        cause = error.java_exception
-        while cause.getCause() is not None:
-            cause = cause.getCause()
-        kind, reason = simple_name(cause), (cause.getMessage() or "").partition("\n")[0].rstrip(".")
+        if simple_name(error.java_exception) == "Unreadable":
+            where = str(error.java_exception.getMessage())
+        kind, reason = root_cause(error)
         if kind in {"FileNotFoundException", "NoSuchFileException"}:
             what = "There is no such snapshot, or it is not complete."
             remedy = "Name the folder of a checkpoint (…/chk-42) or savepoint: the one that holds a file _metadata."

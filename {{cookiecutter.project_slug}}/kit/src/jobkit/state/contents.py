@@ -89,8 +89,8 @@ def contents(savepoint: Path | str) -> dict[tuple[str, str], StateContents]:
     """
     found, pointer = _flink.metadata(savepoint)
     result: dict[tuple[str, str], StateContents] = {}
-    for j_state in found.getOperatorStates().toArray():
-        operator = snapshots.operator(j_state)
+    j_states = found.getOperatorStates().toArray()
+    for j_state, operator in zip(j_states, snapshots.operators(j_states), strict=True):
         for state, entries in _states(j_state, pointer).items():
             result[operator.id, state.stored_as] = StateContents(operator.label, state, operator.max_parallelism, entries)
     return result
@@ -109,10 +109,7 @@ def _states(j_state: Any, pointer: str) -> dict[KeyedState, dict[bytes, bytes]]:
     states: dict[KeyedState, dict[bytes, bytes]] = {}
     if not handles:
         return states
-    jvm = _flink.jvm()
-    reader = jvm.org.apache.flink.table.runtime.generated.CompileUtils.compile(
-        _flink.class_loader(), "JobkitEntries", _READER
-    ).newInstance()
+    reader = _flink.compiled("JobkitEntries", _READER)
     with _flink.explained(pointer):
         results = _restored(handles, j_state.getMaxParallelism())
         while results.hasNext():

@@ -5,7 +5,7 @@ It is read from `_metadata`, and from the heads of the files that this names, by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,6 @@ from . import _flink
 
 _PYTHON_STATE = "python-state-"
 """What PyFlink puts before the name of a state in process mode (in `BeamStateStore`); in thread mode, nothing."""
-
-_HEADED = _flink.INCREMENTAL | {"KeyGroupsStateHandle", "KeyGroupsSavepointStateHandle"}
-"""Handles whose states are named at the head of a file. Those of the changelog backend, for one, have no such head."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +116,12 @@ def read(snapshot: Path | str) -> Snapshot:
     found, pointer = _flink.metadata(snapshot)
     properties = found.getCheckpointProperties()
     is_savepoint = None if properties is None else bool(properties.isSavepoint())
-    operators = sorted((operator(j_state) for j_state in found.getOperatorStates().toArray()), key=lambda state: state.id)
     return Snapshot(
         path=pointer,
         checkpoint_id=found.getCheckpointId(),
         is_savepoint=is_savepoint,
         format=properties.getCheckpointType().getFormatType().name().lower() if is_savepoint else None,
-        operators=tuple(operators),
+        operators=tuple(sorted(operators(found.getOperatorStates().toArray()), key=lambda state: state.id)),
     )
 
 
@@ -136,21 +132,17 @@ def keyed_state(j_info: Any) -> KeyedState:
     return KeyedState(j_info.getName(), "timers" if is_queue else str(options.get("KEYED_STATE_TYPE")).lower())
 
 
-def operator(j_state: Any) -> OperatorState:
-    """Return what Flink's own `OperatorState` says."""
-    subtasks = list(j_state.getStates().toArray())
-    handles = _flink.keyed_handles(j_state)
-    kinds = [_flink.simple_name(handle) for handle in handles]
-    headed = (handle for handle, kind in zip(handles, kinds, strict=True) if kind in _HEADED)
-    keyed = {keyed_state(info) for handle in headed for info in _flink.keyed_backend(handle).getStateMetaInfoSnapshots().toArray()}
-    incremental = [handle for handle, kind in zip(handles, kinds, strict=True) if kind in _flink.INCREMENTAL]
-    named = [
-        name
-        for subtask in subtasks
-        for handle in subtask.getManagedOperatorState().toArray()
-        for name in handle.getStateNameToPartitionOffsets()
-    ]
-    raw = [collection for subtask in subtasks for collection in (subtask.getRawKeyedState(), subtask.getRawOperatorState())]
+def operators(j_states: Sequence[Any]) -> list[OperatorState]:
+    """Return what Flink's own `OperatorState`s say, in the same order.
+
+    Raises:
+        ConfigurationError: When a file that one of them names is missing or damaged.
+    """
+    return [_operator(j_state, told) for j_state, told in zip(j_states, _flink.described(j_states), strict=True)]
+
+
+def _operator(j_state: Any, told: Mapping[str, Any]) -> OperatorState:
+    keyed = {KeyedState(name, "timers" if kind is None else kind.lower()) for name, kind in told["keyedStates"]}
     return OperatorState(
         id=j_state.getOperatorID().toHexString(),
         uid=_told(j_state.getOperatorUid),
@@ -160,11 +152,11 @@ def operator(j_state: Any) -> OperatorState:
         bytes=j_state.getStateSize(),
         checkpointed_bytes=j_state.getCheckpointedSize(),
         keyed_states=tuple(sorted(keyed, key=lambda state: state.stored_as)),
-        operator_states=tuple(sorted(set(named))),
-        has_raw_state=any(not collection.isEmpty() for collection in raw),
-        keyed_handles=tuple(sorted(set(kinds))),
-        shared_files=sum(handle.getSharedState().size() for handle in incremental),
-        unshared_files=sum(file.getLocalPath().endswith(".sst") for handle in incremental for file in handle.getPrivateState().toArray()),
+        operator_states=tuple(sorted(set(told["operatorStates"]))),
+        has_raw_state=told["raw"],
+        keyed_handles=tuple(sorted(set(told["handles"]))),
+        shared_files=told["sharedFiles"],
+        unshared_files=told["unsharedFiles"],
     )
 
 

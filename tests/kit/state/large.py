@@ -1,0 +1,119 @@
+"""A snapshot of many operators and files, made by Flink's own classes out of the one that is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jobkit.state import _flink
+
+from tests.kit.projects import TinyProject, jobkit, tiny
+
+from .versions import GOLDEN
+
+_PIPELINE = """\
+from pyflink.common import Types
+from pyflink.datastream import KeyedProcessFunction, StreamExecutionEnvironment
+from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
+
+from .settings import Settings
+
+
+class Rounds(KeyedProcessFunction):
+    def open(self, runtime_context):
+        runtime_context.get_state(ValueStateDescriptor("count", Types.LONG()))
+        runtime_context.get_state(ValueStateDescriptor("rounds", Types.LONG()))
+        runtime_context.get_list_state(ListStateDescriptor("last", Types.LONG()))
+        runtime_context.get_map_state(MapStateDescriptor("thirds", Types.STRING(), Types.LONG()))
+
+    def process_element(self, value, ctx):
+        yield value
+
+
+def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
+    env.set_parallelism(1)
+    env.set_max_parallelism(128)
+    stream = env.from_collection([1, 2], Types.LONG()).uid("source")
+    for number in range(OPERATORS):
+        keyed = stream.key_by(lambda value: value, Types.LONG()).process(Rounds(), Types.LONG()).uid(f"rounds-{number}")
+        keyed.print().uid(f"out-{number}")
+"""
+
+SUBTASKS = 10
+FILES = 4
+"""Files of RocksDB's that a subtask has, beside the head."""
+
+
+def project(folder: Path, operators: int) -> TinyProject:
+    """Make a project whose job has so many operators with the states of `rounds`."""
+    made = tiny(folder)
+    made.write("src/tiny/pipeline.py", _PIPELINE.replace("OPERATORS", str(operators)))
+    made.write("conf/prod.yaml", f"execution.checkpointing.dir: file://{folder}/checkpoints\n")
+    return made
+
+
+def ids(project: TinyProject) -> dict[str, str]:
+    """Return the ids of the operators with state of such a project, by uid."""
+    done = jobkit(project.root, "graph", "--env", "prod", "--json")
+    operators = json.loads(done.stdout)["jobs"][0]["operators"]
+    return {operator["uid"]: operator["id"] for operator in operators if operator["uid"].removeprefix("rounds-").isdecimal()}
+
+
+def make(folder: Path, operators: Mapping[str, str]) -> int:
+    """Write an incremental checkpoint; return how many files it names. All of them are there.
+
+    The heads are that of the kept checkpoint's one operator with keyed state.
+
+    Args:
+        folder: Of the checkpoint.
+        operators: The ids of its operators, by uid.
+    """
+    jvm = _flink.jvm()
+    checkpoint = jvm.org.apache.flink.runtime.checkpoint
+    kept, _ = _flink.metadata(GOLDEN / "2.2" / "checkpoint")
+    handles = [handle for state in kept.getOperatorStates().toArray() for handle in _flink.keyed_handles(state)]
+    head = _content(handles[0].getMetaDataStateHandle())
+    states = jvm.java.util.ArrayList()
+    for uid, operator_id in operators.items():
+        j_id = jvm.org.apache.flink.runtime.jobgraph.OperatorID(bytes.fromhex(operator_id))
+        state = checkpoint.OperatorState(uid, uid, j_id, SUBTASKS, 128)
+        for subtask in range(SUBTASKS):
+            keyed = _keyed(folder / f"{uid}-{subtask}", subtask, head)
+            state.putState(subtask, checkpoint.OperatorSubtaskState.builder().setManagedKeyedState(keyed).build())
+        states.add(state)
+    found = checkpoint.metadata.CheckpointMetadata(7, states, jvm.java.util.ArrayList(), kept.getCheckpointProperties())
+    stream = jvm.java.io.FileOutputStream(str(folder / "_metadata"))
+    checkpoint.Checkpoints.storeCheckpointMetadata(found, stream)
+    stream.close()
+    return len(operators) * SUBTASKS * (FILES + 1)
+
+
+def _keyed(folder: Path, subtask: int, head: bytes) -> Any:
+    """Write the files of a subtask; return Flink's handle to them."""
+    jvm = _flink.jvm()
+    state = jvm.org.apache.flink.runtime.state
+    folder.mkdir(parents=True)
+    shared = jvm.java.util.ArrayList()
+    for number in range(FILES):
+        name = f"{number:06}.sst"
+        shared.add(state.IncrementalKeyedStateHandle.HandleAndLocalPath.of(_file(folder / name, 100 * b"x"), name))
+    groups = state.KeyGroupRangeAssignment.computeKeyGroupRangeForOperatorIndex(128, SUBTASKS, subtask)
+    backend = jvm.java.util.UUID.randomUUID()
+    return state.IncrementalRemoteKeyedStateHandle(backend, groups, 7, shared, jvm.java.util.ArrayList(), _file(folder / "head", head))
+
+
+def _file(file: Path, content: bytes) -> Any:
+    """Write a file; return Flink's handle to it."""
+    file.write_bytes(content)
+    jvm = _flink.jvm()
+    return jvm.org.apache.flink.runtime.state.filesystem.FileStateHandle(jvm.org.apache.flink.core.fs.Path(str(file)), len(content))
+
+
+def _content(handle: Any) -> bytes:
+    stream = handle.openInputStream()
+    try:
+        return bytes(_flink.jvm().java.io.DataInputStream(stream).readNBytes(handle.getStateSize()))
+    finally:
+        stream.close()

@@ -1,0 +1,101 @@
+"""The locks of jobs that were started, beside their checkpoints: which one a snapshot was taken under.
+
+A start writes `<execution.checkpointing.dir>/<job id>/flink-<UTC time>.lock`, unless the newest one there says the same. A job id
+can live through several versions of a job (a restart by high availability, an upgrade by the Kubernetes operator): the one of a
+snapshot is the newest that is older than it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from .. import filesystem
+from .file import FILE, parse, text
+from .model import Lock
+
+_METADATA = "_metadata"
+_CHECKPOINT = re.compile(r"chk-\d+")
+_SAVEPOINT = re.compile(r"savepoint-([0-9a-f]{6})-[0-9a-f]+")
+_NAME = re.compile(r"flink-\d{8}T\d{6}Z\.lock")
+_NAMED = "flink-%Y%m%dT%H%M%SZ.lock"
+"""Whole seconds, rounded down: the name is never later than the start."""
+
+
+@dataclass(frozen=True)
+class StoredLock:
+    """A lock that was found for a snapshot, and where."""
+
+    lock: Lock
+    address: str
+
+
+def store(lock: Lock, checkpoints: str, job_id: str, now: datetime | None = None) -> str:
+    """Write the lock of a job that is about to start; return its address.
+
+    Args:
+        lock: The job's.
+        checkpoints: `execution.checkpointing.dir`.
+        job_id: The id under which the job will run.
+        now: By default the time.
+
+    Raises:
+        FileSystemError: When it cannot be written.
+    """
+    folder, content = f"{checkpoints.rstrip('/')}/{job_id}", text(lock)
+    newest = next(iter(reversed(_locks(folder))), None)
+    if newest is not None and filesystem.read(f"{folder}/{newest}") == content:
+        return f"{folder}/{newest}"
+    address = f"{folder}/{(now or datetime.now(timezone.utc)).strftime(_NAMED)}"
+    filesystem.write(address, content)
+    return address
+
+
+def find(snapshot: str, checkpoints: str | None) -> StoredLock | None:
+    """Return the lock of the job that took a snapshot; None when there is none.
+
+    Args:
+        snapshot: The address of its folder.
+        checkpoints: `execution.checkpointing.dir` of the job, where the lock of a savepoint is looked for.
+
+    Raises:
+        FileSystemError: When a folder or a lock cannot be read.
+        ConfigurationError: When what was found is no lock.
+    """
+    folder = snapshot.rstrip("/").removesuffix(f"/{_METADATA}")
+    taken = filesystem.modified(f"{folder}/{_METADATA}")
+    for address in _candidates(folder, checkpoints, taken):
+        return StoredLock(parse(filesystem.read(address), address), address)
+    return None
+
+
+def _candidates(folder: str, checkpoints: str | None, taken: int) -> Iterator[str]:
+    """Yield where the lock may be, the surest place first."""
+    if FILE in filesystem.names(folder):
+        yield f"{folder}/{FILE}"
+    parent, _, name = folder.rpartition("/")
+    if _CHECKPOINT.fullmatch(name):
+        yield from _under(parent, taken)
+    savepoint = _SAVEPOINT.fullmatch(name)
+    if savepoint is not None and checkpoints is not None:
+        root = checkpoints.rstrip("/")
+        jobs = [job for job in filesystem.names(root) if job.startswith(savepoint[1])]
+        if len(jobs) == 1:  # of two jobs that begin alike, nobody knows which one it was
+            yield from _under(f"{root}/{jobs[0]}", taken)
+
+
+def _under(job: str, taken: int) -> Iterator[str]:
+    """Yield the newest lock in the folder of a job that is not newer than a snapshot."""
+    older = [name for name in _locks(job) if _milliseconds(name) <= taken]
+    if older:
+        yield f"{job}/{older[-1]}"
+
+
+def _locks(folder: str) -> list[str]:
+    return [name for name in filesystem.names(folder) if _NAME.fullmatch(name)]
+
+
+def _milliseconds(name: str) -> float:
+    return datetime.strptime(name, _NAMED).replace(tzinfo=timezone.utc).timestamp() * 1000

@@ -1,0 +1,55 @@
+"""The check of a project's job against the snapshot that it is to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import lock as locks
+from ..cluster import snapshots as places
+from ..errors import ConfigurationError
+from ..filesystem import FileSystemError
+from ..graph import JobGraph
+from ..lock import beside
+from ..project import Project
+from . import compatibility, snapshots
+from .compatibility import Compatibility, Start
+
+
+def check(project: Project, graph: JobGraph, snapshot: str | None, lock: Path | None = None) -> Compatibility:
+    """Compare a job with a snapshot.
+
+    Args:
+        project: Whose job it is; its lock says what it gives up on purpose.
+        graph: The job, whose states were looked for.
+        snapshot: The folder of a checkpoint or savepoint, or its address on any file system that Flink knows; None for a first start.
+        lock: The lock of the job that took it; by default the one that its start has left beside its checkpoints.
+
+    Raises:
+        ConfigurationError: When there is no such snapshot or lock, or it cannot be read.
+    """
+    kept = locks.read(project.root / locks.FILE)
+    parallelism = {str(operator.uid): operator.parallelism for operator in graph.operators}
+    job = Start(locks.lock_of(graph), parallelism, kept.dropped if kept else ())
+    if snapshot is None:
+        return compatibility.without_snapshot(job)
+    found = snapshots.read(_named(snapshot))
+    if lock is not None:
+        given = locks.read(lock)
+        if given is None:
+            raise ConfigurationError("There is no such lock.", where=str(lock))
+        return compatibility.compare(found, job, given, str(lock))
+    stored = _stored(found.path, graph)
+    return compatibility.compare(found, job, stored.lock if stored else None, stored.address if stored else None)
+
+
+def _named(snapshot: str) -> Path | str:
+    """Return the folder that a user names, or its address when it is not on this machine."""
+    return snapshot if "://" in snapshot and not snapshot.startswith("file:") else places.path(snapshot).expanduser()
+
+
+def _stored(snapshot: str, graph: JobGraph) -> beside.StoredLock | None:
+    checkpoints = graph.settings["execution.checkpointing.dir"].effective
+    try:
+        return beside.find(snapshot, None if checkpoints is None else str(checkpoints))
+    except FileSystemError:
+        return None  # what the job's own folder is on need not be reachable from here

@@ -1,0 +1,259 @@
+"""May this job start from that snapshot: each operator of either side, and what becomes of its state.
+
+The snapshot says which states there are, how large, and into how many key groups they are divided. Their types are in the lock
+of the job that took it, when that is known: of a state's serialiser, PyFlink's snapshots say no more than “bytes”.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from ..graph import State
+from ..lock import Change, Dropped, Lock, LockedOperator, flink_changes, operator_changes, uid_back
+from ..lock.model import BROADCAST
+from .snapshots import OperatorState, Snapshot
+
+Outcome = Literal["restored", "rescaled", "new", "dropped", "incompatible", "unknown"]
+
+_ORDER: tuple[Outcome, ...] = ("incompatible", "dropped", "unknown", "rescaled", "new", "restored")
+_BACKENDS = {
+    "IncrementalRemoteKeyedStateHandle": "rocksdb",
+    "KeyGroupsStateHandle": "hashmap",
+}
+"""Which state backend wrote, and alone can read, keyed state outside of canonical savepoints, by the class of Flink's handle to it."""
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of an operator.
+
+    Attributes:
+        uid: Its uid; None for one of the snapshot whose uid nobody knows.
+        id: Its operator id.
+        name: What the web UI calls it; None when nobody knows.
+        verdict: `restored`; `rescaled`: restored, with another parallelism; `new`: it begins without state; `dropped`: the job has no such
+            operator, or not that state; `incompatible`: Flink does not start, or the state would be misread; `unknown`.
+        reason: Why; None when it is simply restored, or new.
+        remedy: What to do, or None.
+        bytes: How much state the snapshot holds of it.
+        allowed: The reason for which the project's lock gives it up, or None.
+    """
+
+    uid: str | None
+    id: str
+    name: str | None
+    verdict: Outcome
+    reason: str | None = None
+    remedy: str | None = None
+    bytes: int = 0
+    allowed: str | None = None
+
+    @property
+    def loses_state(self) -> bool:
+        """Whether it forbids the start."""
+        return self.verdict in {"dropped", "incompatible"} and self.allowed is None
+
+    @property
+    def label(self) -> str:
+        """What to call it."""
+        return self.uid or self.name or self.id
+
+
+@dataclass(frozen=True)
+class Compatibility:
+    """A job, compared with a snapshot.
+
+    Attributes:
+        snapshot: The snapshot; None for a start without one.
+        lock: Where the lock of the job that took it was found; None when it was not: then the types of states were not compared.
+        fates: What becomes of each operator, the worst first.
+        changes: What has changed for the whole job, such as the version of Flink.
+    """
+
+    snapshot: Snapshot | None
+    lock: str | None
+    fates: tuple[Fate, ...]
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def is_compatible(self) -> bool:
+        """Whether the job may start from it."""
+        return not any(fate.loses_state for fate in self.fates) and not any(change.verdict == "loses-state" for change in self.changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `jobkit compat --json` shows it."""
+        return {
+            "compatible": self.is_compatible,
+            "snapshot": self.snapshot.path if self.snapshot else None,
+            "lock": self.lock,
+            "changes": [change.to_json() for change in self.changes],
+            "operators": [asdict(fate) for fate in self.fates],
+        }
+
+
+@dataclass(frozen=True)
+class Start:
+    """A job that is to start.
+
+    Attributes:
+        lock: Its lock, made of the job itself.
+        parallelism: Of each operator, by uid.
+        dropped: What the project gives up on purpose.
+    """
+
+    lock: Lock
+    parallelism: Mapping[str, int]
+    dropped: Sequence[Dropped] = ()
+
+
+def without_snapshot(job: Start) -> Compatibility:
+    """Say what a start without a snapshot is: everything is new."""
+    return Compatibility(None, None, tuple(map(_new, job.lock.operators)))
+
+
+def compare(snapshot: Snapshot, job: Start, written_by: Lock | None, address: str | None = None) -> Compatibility:
+    """Compare a job with a snapshot.
+
+    Args:
+        snapshot: What it is to start from.
+        job: The job.
+        written_by: The lock of the job that took the snapshot, if it was found.
+        address: Where that was found.
+    """
+    ours = {operator.id: operator for operator in job.lock.operators}
+    theirs = {operator.id: operator for operator in written_by.operators} if written_by else {}
+    held = {state.id for state in snapshot.operators}
+    fates = [
+        _Comparison(snapshot, state, job, ours[state.id], theirs.get(state.id)).fate()
+        if state.id in ours
+        else _gone(state, job, written_by)
+        for state in snapshot.operators
+        if state.id in ours or _holds_something(state)
+    ]
+    fates += [_new(operator) for operator in job.lock.operators if operator.id not in held]
+    fates.sort(key=lambda fate: (_ORDER.index(fate.verdict), -fate.bytes, fate.label))
+    changes = tuple(flink_changes(written_by, job.lock)) if written_by else ()
+    return Compatibility(snapshot, address if written_by else None, tuple(fates), changes)
+
+
+def _new(operator: LockedOperator) -> Fate:
+    return Fate(operator.uid, operator.id, operator.name, "new")
+
+
+def _holds_something(state: OperatorState) -> bool:
+    """Whether Flink would miss the operator: it passes over those that are in the snapshot and hold nothing."""
+    return bool(state.bytes or state.keyed_states or state.operator_states or state.has_raw_state)
+
+
+def _gone(state: OperatorState, job: Start, written_by: Lock | None) -> Fate:
+    theirs = next((operator for operator in written_by.operators if operator.id == state.id), None) if written_by else None
+    uid = state.uid or (theirs.uid if theirs else None)
+    name = state.name or (theirs.name if theirs else None)
+    reason = "The job has no operator with this id: Flink starts only with --allowNonRestoredState, and leaves the state behind."
+    remedy = uid_back(theirs, written_by, job.lock) if theirs and written_by else None
+    if remedy is None:
+        remedy = "If the operator is still there, give it its uid back" + (f': .uid("{uid}").' if uid else ".")
+    allowed = _allowed([Change("loses-state", reason, uid=uid)], job.dropped)
+    return Fate(uid, state.id, name, "dropped", reason, remedy, state.bytes, allowed)
+
+
+def _allowed(losses: Sequence[Change], dropped: Sequence[Dropped]) -> str | None:
+    """Return the reasons for which the project gives all of it up; None when it does not."""
+    reasons = [next((entry.reason for entry in dropped if change.is_covered([entry])), None) for change in losses]
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason)) if all(reasons) else None
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """An operator that the snapshot and the job both have."""
+
+    snapshot: Snapshot
+    state: OperatorState
+    job: Start
+    ours: LockedOperator
+    theirs: LockedOperator | None
+
+    def fate(self) -> Fate:
+        """Return what becomes of its state."""
+        found = [*self._refusals(), *operator_changes(self._before(), self.ours, self.job.lock.flink)]
+        losses = [change for change in found if change.verdict == "loses-state"]
+        doubts = [*(change for change in found if not change.proved), *self._doubts(found)]
+        notes = [change for change in found if change.verdict == "cautious"]
+        if losses:
+            is_dropped = all(change.state is not None and self.ours.like(self._state(change.state)) is None for change in losses)
+            allowed = _allowed(losses, self.job.dropped)
+            return self._as("dropped" if is_dropped else "incompatible", losses, allowed)
+        if doubts:
+            return self._as("unknown", doubts)
+        own = self.job.parallelism.get(self.ours.uid, self.state.parallelism)
+        if own != self.state.parallelism:
+            change = Change("harmless", f"From {self.state.parallelism} subtasks to {own}.")
+            return self._as("rescaled", [change, *notes])
+        return self._as("restored", notes)
+
+    def _as(self, verdict: Outcome, why: Sequence[Change], allowed: str | None = None) -> Fate:
+        reason = " ".join(change.what for change in why) or None
+        remedy = " ".join(dict.fromkeys(change.remedy for change in why if change.remedy)) or None
+        return Fate(self.ours.uid, self.ours.id, self.ours.name, verdict, reason, remedy, self.state.bytes, allowed)
+
+    def _before(self) -> LockedOperator:
+        """Return the operator as it was when the snapshot was taken: what that says goes before the lock's word."""
+        # Where the job sets none, Flink takes the snapshot's.
+        max_parallelism = None if self.ours.max_parallelism is None else self.state.max_parallelism
+        if self.theirs is not None:
+            return replace(self.theirs, max_parallelism=max_parallelism)
+        return replace(
+            self.ours,
+            max_parallelism=max_parallelism,
+            execution_mode=self._mode(),
+            states=tuple(self._states()) if self.ours.execution_mode is not None else self.ours.states,
+        )
+
+    def _states(self) -> Iterator[State]:
+        """Yield the states that the snapshot names, with the job's types, which it does not tell."""
+        for each in self.state.keyed_states:
+            if each.kind != "timers":
+                yield self._state(each.name)
+        for name in self.state.operator_states:
+            yield self._state(name, BROADCAST)
+
+    def _state(self, name: str, kind: str = "value") -> State:
+        state = State(name, kind, "unknown")
+        return self.ours.like(state) or state
+
+    def _mode(self) -> str | None:
+        """Return the mode in which the keyed states were written, which their names tell; the job's when there are none."""
+        if self.ours.execution_mode is None:
+            return None
+        modes = {"process" if each.stored_as != each.name else "thread" for each in self.state.keyed_states if each.kind != "timers"}
+        return modes.pop() if len(modes) == 1 else self.ours.execution_mode
+
+    def _refusals(self) -> Iterator[Change]:
+        """Yield for what Flink would refuse the state, whatever the job was like that took the snapshot."""
+        parallelism = self.job.parallelism.get(self.ours.uid, 0)
+        if self.ours.max_parallelism is None and parallelism > self.state.max_parallelism:
+            limit = self.state.max_parallelism
+            what = f"Its parallelism is {parallelism}, and the snapshot's maximum parallelism {limit}: Flink does not start it."
+            yield Change("loses-state", what, f"Run it with at most {limit} subtasks.", self.ours.uid)
+        backend = self.job.lock.backend
+        wrote = {_BACKENDS.get(handle) for handle in self.state.keyed_handles} - {None, backend}
+        if wrote and self.snapshot.format != "canonical":
+            other = str(next(iter(wrote)))
+            what = f"Its keyed state was written by the state backend {other}, and the job has {backend}, which cannot read that."
+            remedy = f"Take a savepoint of the format CANONICAL, which every backend reads, or keep state.backend.type: {other}."
+            yield Change("loses-state", what, remedy, self.ours.uid)
+
+    def _doubts(self, found: Sequence[Change]) -> Iterator[Change]:
+        """Yield what the snapshot does not tell."""
+        if not _holds_something(self.state):
+            yield from (change for change in found if change.verdict == "cautious")
+            return
+        keyed = [each for each in self.state.keyed_states if each.kind != "timers"]
+        if self.theirs is None and self.ours.execution_mode is not None and (keyed or self.state.operator_states):
+            what = "The lock of the job that took the snapshot was not found: whether types and key are the same cannot be known."
+            yield Change("cautious", what, "Name the lock: --lock FILE.", self.ours.uid)
+        if self.ours.unknown:
+            what = f"The states of the operator could not all be found{f': {self.ours.why}' if self.ours.why else ''}."
+            yield Change("cautious", what, uid=self.ours.uid)
