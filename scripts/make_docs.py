@@ -26,6 +26,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 sys.path.insert(0, str(ROOT))
 from tests.kit.edits import EDITS, STATEFUL  # noqa: E402 - found through the line before
+from tests.kit.lock.edits import table as state_table  # noqa: E402
 from tests.kit.shapes import SHAPES  # noqa: E402 - as well
 
 _GUARDRAILS = """\
@@ -63,6 +64,19 @@ _EDITS = """\
 What an edit elsewhere in a job does to its operators. Each is a test (`tests/kit/test_edits.py`) that makes the edit in the
 job below and asks Flink for the graph. Operators that are not named keep their uid and their operator id. An operator that
 holds state is never among those that vanish, unless the edit removes it."""
+
+
+_STATE_EDITS = """\
+What becomes of a job's state when the job is edited. Each edit was really run, on Flink 2.2: a job counts, and leaves a savepoint (where it says so, a
+checkpoint); the edited job is started from that, and what its states hold is compared with what they must hold. Beside it stands what
+`jobkit lock --check` says of the edit, and `jobkit compat` of the snapshot, before the start. The test is
+`tests/kit/lock/edits`: when Flink does something else, or jobkit says something else, it fails.
+
+*Kept*: each state was found, with its values. *Lost*: some state began from nothing, and Flink said nothing. *Garbage*: something was read that nobody
+had written. *Refused*: Flink did not start the job. *Failed*: it failed when the states were opened or read. Where nothing else is said,
+the job runs in process mode, in which Flink sees bytes where PyFlink has types.
+
+No edit that does not keep the state is called harmless, or simply restored; none that keeps it is called a loss."""
 
 
 def guardrails() -> str:
@@ -212,6 +226,13 @@ def edits() -> str:
     return _page(text)
 
 
+def state_edits() -> str:
+    """Return the page of the edits that were run from a snapshot of the job before them."""
+    rows = state_table.rows()
+    text = ["# Edits and state", _STATE_EDITS, _table(("edit", "what Flink did", "`flink.lock`", "`jobkit compat`"), rows)]
+    return _page(text)
+
+
 def _listed(uids: Iterable[str]) -> str:
     return "<br>".join(f"`{uid}`" for uid in sorted(uids))
 
@@ -243,6 +264,7 @@ PAGES = {
     "questions": questions,
     "settings": settings,
     "shapes": shapes,
+    "state-edits": state_edits,
 }
 """Each generated page of docs/reference, and what makes it."""
 

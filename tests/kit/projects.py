@@ -100,6 +100,8 @@ operators:
     kind: keyed-process
     max-parallelism: 128
     key-type: String
+    key: <lambda> 2c162642
+    function: Count
     execution-mode: process
     states:
       count:

@@ -10,7 +10,7 @@ import pytest
 from jobkit.batches import _buckets, frames, read
 from jobkit.batches._keyed import load
 from jobkit.batches._states import as_tuple
-from jobkit.batches.reading import _Parsing, dump
+from jobkit.batches.reading import Parsing, dump
 from jobkit.errors import ConfigurationError
 from jobkit.testing.operators import Operator
 from pyflink.common import Types
@@ -38,7 +38,7 @@ def parse(value: bytes) -> Word:
 def parsing(malformed: type[Exception] = ValueError, *, timed: bool = True) -> Operator:
     """Return the operator that parses."""
     event_time = (lambda word: word.time) if timed else None
-    function = _Parsing(
+    function = Parsing(
         parse, as_tuple(Word), lambda word: word.text, event_time, malformed, lambda value, error: f"{error}|".encode() + value, BUCKETS
     )
     return Operator(function)

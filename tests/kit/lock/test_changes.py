@@ -24,6 +24,13 @@ def with_fields(version: int, *fields: tuple[str, str], migrates: bool = False) 
     return with_state(replace(HOURS, version=version, fields=fields, migrates=migrates))
 
 
+def noted(**more: str) -> LockedOperator:
+    """Return an operator that pickles objects of a class."""
+    return replace(MADE, pickles=(("job.Note", (("count", "int"), *more.items())),))
+
+
+MADE = replace(KEYED, function="Count", key="origin 11")
+TOTAL = replace(MADE, uid="total", id="t0", function="Total")
 DELAYS, EMITTED = HOURS.fields
 
 CASES: dict[str, tuple[Lock, Lock, Verdict, str]] = {
@@ -48,8 +55,39 @@ CASES: dict[str, tuple[Lock, Lock, Verdict, str]] = {
     "a source becomes a process function": (lock(SOURCE), lock(replace(SOURCE, kind="process")), "loses-state", "of the kind source"),
     "a keyed function becomes a window": (lock(KEYED), lock(replace(KEYED, kind="window")), "cautious", "of the kind keyed-process"),
     "maximum parallelism": (lock(KEYED), lock(replace(KEYED, max_parallelism=256)), "loses-state", "Set it to 128 again."),
-    "maximum parallelism without state": (lock(STATELESS), lock(replace(STATELESS, max_parallelism=256)), "cautious", "in one task"),
+    "maximum parallelism without state": (lock(STATELESS), lock(replace(STATELESS, max_parallelism=256)), "cautious", "first of a task"),
     "key type": (lock(KEYED), lock(replace(KEYED, key_type="Long")), "loses-state", "Keep the key String, or give"),
+    "what makes the key": (lock(MADE), lock(replace(MADE, key="origin 22")), "cautious", "finds none of its state."),
+    "what makes the key is known now": (lock(replace(MADE, key=None)), lock(MADE), "harmless", "is known now: origin 11."),
+    "what makes the key cannot be known": (lock(MADE), lock(replace(MADE, key=None)), "cautious", "it was origin 11."),
+    "another function": (lock(MADE), lock(replace(MADE, function="Counter")), "cautious", "ran Count, and runs Counter"),
+    "uids change places": (
+        lock(MADE, TOTAL),
+        lock(replace(MADE, function="Total"), replace(TOTAL, function="Count")),
+        "loses-state",
+        "Give each operator its uid back.",
+    ),
+    "a function runs twice": (lock(MADE, TOTAL), lock(replace(MADE, function="Total"), TOTAL), "cautious", "ran Count, and runs Total"),
+    "a pickled class gets a field": (lock(noted()), lock(noted(texts="list")), "cautious", "an old object keeps the old ones"),
+    "a pickled class is gone": (lock(noted()), lock(MADE), "cautious", "Keep a class of that name in that module."),
+    "a value becomes a list in process mode": (
+        lock(replace(KEYED, execution_mode="process")),
+        lock(replace(KEYED, execution_mode="process", states=(replace(COUNT, kind="list", type="ListTypeInfo<Long>"),))),
+        "cautious",
+        "lists of one",
+    ),
+    "a tuple gets a field in thread mode": (
+        lock(with_state(replace(COUNT, type="TupleTypeInfo(Long)"))),
+        lock(with_state(replace(COUNT, type="TupleTypeInfo(Long, Long)"))),
+        "cautious",
+        "both are pickled",
+    ),
+    "a tuple gets a field in process mode": (
+        lock(replace(KEYED, execution_mode="process", states=(replace(COUNT, type="TupleTypeInfo(Long)"),))),
+        lock(replace(KEYED, execution_mode="process", states=(replace(COUNT, type="TupleTypeInfo(Long, Long)"),))),
+        "loses-state",
+        "would be read as something else",
+    ),
     "execution mode": (lock(KEYED), lock(replace(KEYED, execution_mode="process")), "loses-state", "sees none of the other's state."),
     "execution mode without state": (lock(STATELESS), lock(replace(STATELESS, execution_mode="process")), "harmless", "process mode."),
     "timers go": (lock(KEYED), lock(replace(KEYED, timers="none")), "cautious", "are restored, and fire."),
@@ -195,3 +233,10 @@ def test_the_worst_comes_first() -> None:
     old = lock(KEYED, STATELESS, JAVA)
     new = lock(replace(KEYED, name="tally", key_type="Long"), replace(SOURCE, uid="new"))
     assert [change.verdict for change in compare(old, new)] == ["loses-state", "cautious", "harmless", "harmless", "harmless"]
+
+
+def test_code_that_no_state_depends_on_does_not_matter() -> None:
+    """A key and a function of an operator that keeps nothing; a class that is pickled from now on."""
+    nothing = replace(MADE, states=(), timers="none")
+    assert compare(lock(nothing), lock(replace(nothing, key="other 22", function="Other"))) == []
+    assert compare(lock(MADE), lock(noted())) == []

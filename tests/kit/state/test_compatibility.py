@@ -52,7 +52,7 @@ def judged(  # noqa: PLR0913
     form: str | None = None,
 ) -> Compatibility:
     """Compare a snapshot with a job."""
-    start = Start(job, {operator.uid: parallelism for operator in job.operators}, dropped)
+    start = Start(job, {operator.id: (parallelism, operator.max_parallelism) for operator in job.operators}, dropped)
     return compare(snapshot(*held, form=form), start, written_by, "file:/flink.lock" if written_by else None)
 
 
@@ -148,6 +148,24 @@ def test_max_parallelism_is_compared_with_the_snapshots(written_by: Lock | None)
     assert [(fate.uid, fate.verdict) for fate in found.fates] == [("count", "incompatible"), ("parse", "unknown")]
     assert "was 128, and is 64" in str(found.fates[0].reason)
     assert "Set it to 128 again." in str(found.fates[0].remedy)
+
+
+def test_a_task_has_the_maximum_parallelism_of_its_first_operator() -> None:
+    """What an operator has of its own does not count where it runs behind another."""
+    start = Start(lock(replace(KEYED, max_parallelism=64)), {"c0": (2, 128)})
+    assert only(compare(snapshot(HELD), start, lock(KEYED), "file:/flink.lock")).verdict == "restored"
+
+
+def test_uids_that_have_changed_places() -> None:
+    """Each would read the other's state as its own; one that was only renamed is restored, with a note."""
+    one, two = replace(KEYED, function="Count"), replace(KEYED, uid="total", id="t0", function="Total")
+    held = [HELD, replace(HELD, id="t0", uid="total")]
+    found = judged(held, lock(replace(one, function="Total"), replace(two, function="Count")), lock(one, two))
+    assert [(fate.uid, fate.verdict) for fate in found.fates] == [("count", "incompatible"), ("total", "incompatible")]
+    assert "Give each operator its uid back." in str(found.fates[0].remedy)
+    renamed = only(judged([HELD], lock(replace(one, function="Counter")), lock(one)))
+    assert renamed.verdict == "restored"
+    assert "ran Count, and runs Counter" in str(renamed.reason)
 
 
 def test_a_job_without_max_parallelism_takes_the_snapshots() -> None:
@@ -252,6 +270,8 @@ def test_broadcast_state_is_known_by_its_name() -> None:
     assert only(judged([held], lock(operator), lock(operator))).verdict == "restored"
     assert only(judged([held], lock(replace(operator, states=())), None)).verdict == "dropped"
     assert only(judged([replace(held, id="e0")], lock(JAVA), None)).verdict == "restored"
+    another = replace(operator, states=(replace(rules, type="MapTypeInfo<String, Double>"),))
+    assert only(judged([held], lock(another), lock(operator))).verdict == "incompatible"
 
 
 def test_the_worst_comes_first_and_the_largest_of_its_kind() -> None:

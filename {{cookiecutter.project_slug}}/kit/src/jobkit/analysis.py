@@ -61,8 +61,13 @@ def jvm(project: Project | None = None) -> Any:
     return get_gateway()
 
 
-def prepare(project: Project | None, progress: Progress | None = None) -> None:
+def prepare(project: Project | None, progress: Progress | None = None, plugins: Path | None = None) -> None:
     """Point PyFlink's gateway, which is not started yet, at a fit Java and at the project's jars.
+
+    Args:
+        project: Whose jars; None for those of PyFlink alone.
+        progress: Called as the bytes of jars arrive.
+        plugins: A folder of plug-ins for Flink.
 
     Raises:
         ConfigurationError: When there is no Java or PyFlink, or a jar cannot be had.
@@ -76,6 +81,8 @@ def prepare(project: Project | None, progress: Progress | None = None) -> None:
         environ["FLINK_LIB_DIR"] = str(jars.library(project, progress) if progress else jars.library(project))
         environ["FLINK_LOG_DIR"] = str(project.work / "logs")
         Path(environ["FLINK_LOG_DIR"]).mkdir(parents=True, exist_ok=True)
+    if plugins is not None:
+        environ["FLINK_PLUGINS_DIR"] = str(plugins)
     for name in [name for name in os.environ if name.startswith(("FLINK_", "PYFLINK_"))]:
         del os.environ[name]
     os.environ.update(environ)

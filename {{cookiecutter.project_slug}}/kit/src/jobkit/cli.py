@@ -202,12 +202,18 @@ def compat(
     as_json: Json = False,
 ) -> None:
     """Tell whether the job may start from a snapshot: for each operator what becomes of its state, and how much that is."""
-    from .state import checking
+    from . import analysis
+    from .state import checking, filesystems
     from .tables import fates
 
-    project = find_project(Path.cwd())
+    project, environment = find_project(Path.cwd()), env or environment_name()
+    configuration = _configuration(project, environment)
     with _reading(as_json):
-        graph = _analysis(None, env or environment_name(), None, None, judged=False).jobs[0]
+        plugins = filesystems.fetch(project, snapshot)
+        analysis.prepare(project, plugins=plugins)
+        graph = analysis.of_project(project, environment, configuration, judged=False).jobs[0]
+        if plugins is not None:
+            filesystems.initialize(configuration.values)
         found = checking.check(project, graph, snapshot, lock_file)
     if as_json:
         _document(found.to_json())

@@ -6,11 +6,18 @@ import inspect
 import pickle
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import attrgetter, itemgetter, methodcaller
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from .graph import Operator
 from .sources import Body, body, is_users
+
+ADD_KEY = "AddKey"
+"""PyFlink's class around a key selector: `DataStream.key_by.<locals>.AddKey`."""
+
+GETTERS = (attrgetter, itemgetter, methodcaller)
+"""Callables without code, of which `repr` says all."""
 
 _SETUP = frozenset({"__init__", "open", "close", "__reduce__", "__getstate__", "__setstate__"})
 
@@ -55,7 +62,7 @@ def _collect(value: Any, found: list[Any], seen: set[int]) -> None:
     elif _is_flinks(type(value)):
         for entry in list(getattr(value, "__dict__", {}).values()):
             _collect(entry, found, seen)
-    elif hasattr(value, "__dict__"):
+    elif isinstance(value, GETTERS) or hasattr(value, "__dict__"):
         found.append(value)
 
 

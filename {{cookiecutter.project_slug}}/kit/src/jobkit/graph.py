@@ -148,6 +148,19 @@ class JobGraph:
     settings: dict[str, Setting] = field(default_factory=dict)
     batch: bool = False
 
+    def tasks(self) -> dict[str, tuple[int, int | None]]:
+        """Return parallelism and maximum parallelism (None when it is not set) of the task that each operator runs in, by operator id.
+
+        Flink says which ones run in one task: it makes its `JobGraph`, as at a submission.
+        """
+        found = {}
+        for vertex in self.j_stream_graph.getJobGraph().getVerticesAsArray():
+            limit = vertex.getMaxParallelism()
+            for pair in vertex.getOperatorIDs():
+                j_id = pair.getUserDefinedOperatorID().orElse(pair.getGeneratedOperatorID())
+                found[j_id.toHexString()] = (vertex.getParallelism(), limit if limit > 0 else None)
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """Return the job as `jobkit graph --json` shows it."""
         return {"name": self.name, "operators": [operator.to_json() for operator in self.operators]}

@@ -16,7 +16,7 @@ from typing import Any
 
 _STDLIB = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
-_NOT_THE_USERS = ("pyflink", "jobkit", "py4j", "apache_beam")
+NOT_THE_USERS = ("pyflink", "jobkit", "py4j", "apache_beam")
 _UNKNOWN = object()
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -98,6 +98,18 @@ class Body:
                     found[alias.asname or alias.name] = _attribute(_module(statement.module), alias.name)
         return found
 
+    def constant(self, name: str) -> ast.expr | None:
+        """Return what a name of its module stands for, when that is written there as a number or text, or a tuple of such."""
+        if name in self.function.__code__.co_varnames or name not in self.function.__globals__:
+            return None
+        found = None
+        for statement in getattr(_tree(self.file), "body", ()):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                found = getattr(statement, "value", None)
+        entries = found.elts if isinstance(found, ast.Tuple) else [found]
+        return found if all(isinstance(entry, ast.Constant) for entry in entries) else None
+
     def calls(self) -> Iterator[ast.Call]:
         """Yield each call in the function."""
         return (node for node in ast.walk(self.node) if isinstance(node, ast.Call)) if self.node else iter(())
@@ -149,7 +161,7 @@ def is_users(function: FunctionType) -> bool:
     but PyFlink, this kit and Python itself is. PyFlink's examples are the user's.
     """
     module = function.__module__ or ""
-    if module.split(".")[0] in _NOT_THE_USERS:
+    if module.split(".")[0] in NOT_THE_USERS:
         return module.startswith("pyflink.examples")
     return _is_installed(function) or not function.__code__.co_filename.startswith((*_STDLIB, "<frozen"))
 
@@ -168,6 +180,12 @@ def reachable(starts: Iterable[Body]) -> list[Body]:
             found.append(here)
             queue.extend(called for call in here.calls() if (called := here.called(call)) is not None)
     return found
+
+
+def as_written(hint: Any) -> str:
+    """Return a type as it stands in the source; a NamedTuple wraps what was not evaluated."""
+    hint = getattr(hint, "__forward_arg__", hint)
+    return hint if isinstance(hint, str) else inspect.formatannotation(hint)
 
 
 def _attribute(base: Any, name: str) -> Any:  # noqa: PLR0911 - a case for each kind of object

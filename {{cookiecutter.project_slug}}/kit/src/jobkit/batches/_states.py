@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from ..errors import ConfigurationError
+from ..sources import as_written
 from .function import KeyedFunction
 
 S = TypeVar("S")
@@ -53,12 +54,6 @@ def _require_positional(kind: type[Any], names: tuple[str, ...]) -> None:
         )
 
 
-def _as_written(hint: Any) -> str:
-    """Return a type as it stands in the source; a NamedTuple wraps what was not evaluated."""
-    hint = getattr(hint, "__forward_arg__", hint)
-    return hint if isinstance(hint, str) else inspect.formatannotation(hint)
-
-
 def as_tuple(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
     """Return a function that turns an object of a class into the tuple of its fields."""
     names = fields_of(kind)
@@ -95,7 +90,7 @@ class Codec(Generic[S]):
     def described(self) -> dict[str, Any]:
         """Return what has to stay as it is while there is state: the version and the fields; and whether older ones are migrated."""
         hints = {name: hint for kind in reversed(self._kind.__mro__) for name, hint in vars(kind).get("__annotations__", {}).items()}
-        fields = [(name, _as_written(hints.get(name, "Any"))) for name in self._names]
+        fields = [(name, as_written(hints.get(name, "Any"))) for name in self._names]
         migrates = type(self._function).migrate is not KeyedFunction.migrate
         return {"version": self._function.version, "fields": fields, "migrates": migrates}
 

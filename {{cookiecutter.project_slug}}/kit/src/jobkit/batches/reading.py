@@ -100,7 +100,7 @@ def read(  # noqa: PLR0913  (each is a decision of the job's)
     pack = as_tuple(record)
     limits = (batching.at_most, get_gateway().jvm.java.lang.Long(batching.within))
     collected = _operators.add(values, "Collect", *limits, name=f"{uid}: batches", uid=f"{uid}-batches", output=BATCH)
-    parsing = _Parsing(parse, pack, key, event_time, malformed, rejected, buckets)
+    parsing = Parsing(parse, pack, key, event_time, malformed, rejected, buckets)
     parsed = collected.process(parsing, Types.ROW([_BUCKET, Types.LONG(), BATCH])).name(uid).uid(uid)
     addressed = _operators.add(parsed, "Address", name=f"{uid}: by key", uid=f"{uid}-by-key", output=Types.ROW([_BUCKET, BATCH]))
     if watermarks is not None:
@@ -147,8 +147,12 @@ class KeyedBatches(Generic[R]):
         return Results(keyed.process(adapter, BATCH).name(name).uid(uid), name, uid)
 
 
-class _Parsing(ProcessFunction):  # type: ignore[misc]
-    """Parses batches of texts; emits, for each bucket, a batch of records by key."""
+class Parsing(ProcessFunction):  # type: ignore[misc]
+    """Parses batches of texts; emits, for each bucket, a batch of records by key.
+
+    Attributes:
+        key: Returns a record's key.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917
         self,
@@ -160,7 +164,7 @@ class _Parsing(ProcessFunction):  # type: ignore[misc]
         rejected: Callable[[bytes, Exception], str | bytes],
         buckets: tuple[int, ...],
     ) -> None:
-        self._parse, self._pack, self._key, self._event_time = parse, pack, key, event_time
+        self._parse, self._pack, self.key, self._event_time = parse, pack, key, event_time
         self._malformed, self._rejected, self._buckets = malformed, rejected, buckets
 
     def open(self, runtime_context: RuntimeContext) -> None:  # noqa: ARG002  (PyFlink's name)
@@ -169,7 +173,7 @@ class _Parsing(ProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[Any]:  # noqa: ARG002  (PyFlink's name)
         """Parse one batch."""
-        parse, pack, key = self._parse, self._pack, self._key
+        parse, pack, key = self._parse, self._pack, self.key
         records, rejected = [], []
         for text in frames.split(value):
             try:

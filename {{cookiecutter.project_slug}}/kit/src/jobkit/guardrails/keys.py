@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..functions import adapter, entries, operators_functions
+from ..functions import ADD_KEY, adapter, entries, operators_functions
 from ..graph import JobGraph, Member, Operator
 from ..instability import causes
 from .rule import Job, Rule, Violation
 
-_ADD_KEY = "AddKey"
-"""PyFlink's class around a key selector: `DataStream.key_by.<locals>.AddKey`."""
 _PICKLED = "PickledByteArrayTypeInfo"
 
 
@@ -24,7 +22,7 @@ class UnstableKeys(Rule):
         """A record whose key is another one in another process meets the state of no or another key, and after a restart no key finds its state again."""
         for operator in job.graph.operators:
             for selector, users in operators_functions(operator):
-                if adapter(selector) == _ADD_KEY:
+                if adapter(selector) == ADD_KEY:
                     yield from self._selector(operator, users)
 
     def _selector(self, operator: Operator, users: list[Any]) -> Iterator[Violation]:
@@ -61,6 +59,6 @@ def _key_bys(graph: JobGraph, operator: Operator) -> list[Member]:
         # A key_by ends a chain: nothing is fused behind it.
         last = source.fused[-1] if source.fused else whole
         selectors = [adapter(selector) for selector, _ in operators_functions(source)]
-        if _ADD_KEY in selectors[-1:]:
+        if ADD_KEY in selectors[-1:]:
             found.setdefault((last.file, last.line), last)
     return list(found.values())

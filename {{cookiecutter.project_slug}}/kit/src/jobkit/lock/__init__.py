@@ -1,6 +1,6 @@
 """`flink.lock`: what a job's state depends on, and what a change of it would lose."""
 
-from .changes import Change, compare, flink_changes, operator_changes, uid_back
+from .changes import Change, compare, flink_changes, operator_changes, swapped, uid_back
 from .file import FILE, parse, read, text, write
 from .model import Dropped, Lock, LockedOperator, Verdict, lock_of
 from .revision import LosesState, Revision
@@ -20,6 +20,7 @@ __all__ = [
     "operator_changes",
     "parse",
     "read",
+    "swapped",
     "text",
     "uid_back",
     "write",

@@ -14,6 +14,7 @@ _UNKNOWN = "unknown"
 """The type of a broadcast state whose descriptor was not found (`graph.State`)."""
 
 _ASK_IN_OPEN = "Ask for every state in open(), and let open() work without the services that only the cluster reaches."
+_PICKLED = ("PickledByteArrayTypeInfo", "RowTypeInfo", "TupleTypeInfo")
 SEVERITY: tuple[Verdict, ...] = ("loses-state", "cautious", "harmless")
 
 
@@ -58,6 +59,7 @@ def compare(old: Lock, new: Lock) -> list[Change]:
     for operator in old.operators:
         successor = new.operator(operator.uid)
         found += _gone(operator, old, new) if successor is None else operator_changes(operator, successor, new.flink)
+    found += swapped(old, new)
     found += (_new(operator) for operator in new.operators if old.operator(operator.uid) is None)
     return sorted(found, key=lambda change: SEVERITY.index(change.verdict))
 
@@ -154,10 +156,65 @@ def operator_changes(old: LockedOperator, new: LockedOperator, flink: str) -> It
     if old.timers != new.timers:
         yield _timers(old, new)
     yield from _states(old, new, flink)
+    yield from _code(old, new)
+
+
+def _code(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
+    """What neither Flink nor the types of the states tell."""
+    if old.keeps is None or new.keeps is None:
+        return
+    label = f"“{old.uid}”"
+    if old.key != new.key:
+        what = f"The key of {label} was made by {old.key}, and is made by {new.key}"
+        yield _code_changed(
+            (old.key, new.key),
+            f"What makes the key of {label}",
+            f"{what}: a record whose key is another one now finds none of its state.",
+            "See that each record has the key that it had; a test can compare the two.",
+            old.uid,
+        )
+    if old.function != new.function:
+        yield _code_changed(
+            (old.function, new.function),
+            f"What {label} runs",
+            f"{label} ran {old.function}, and runs {new.function}, with the same state.",
+            "See that it means by its states what the old one meant.",
+            old.uid,
+        )
+    before, after = dict(old.pickles), dict(new.pickles)
+    for name in sorted(set(before) & set(after)):
+        if before[name] != after[name]:
+            what = f"The class {name}, whose objects may be in the state of {label}, has other fields: an old object keeps the old ones."
+            yield Change("cautious", what, "Let the code work with objects that lack the new fields.", old.uid)
+    for name in sorted(set(before) - set(after)):
+        what = f"The class {name}, whose objects may be in the state of {label}, is gone: old objects cannot be read without it."
+        yield Change("cautious", what, "Keep a class of that name in that module.", old.uid)
+
+
+def _code_changed(known: tuple[str | None, str | None], subject: str, what: str, remedy: str, uid: str) -> Change:
+    if known[0] is None:
+        return Change("harmless", f"{subject} is known now: {known[1]}.", uid=uid)
+    if known[1] is None:
+        return Change("cautious", f"{subject} can no longer be known; it was {known[0]}.", remedy, uid, proved=False)
+    return Change("cautious", what, remedy, uid)
+
+
+def swapped(old: Lock, new: Lock) -> Iterator[Change]:
+    """Yield the operators whose uids have changed places, two and two: Flink gives each the other's state."""
+    for one in old.operators:
+        now = new.operator(one.uid)
+        if now is None or one.keeps is None or None in (one.function, now.function) or one.function == now.function:
+            continue
+        for other in old.operators:
+            instead = new.operator(other.uid)
+            if other.function == now.function and instead is not None and instead.function == one.function:
+                what = f"“{one.uid}” runs {now.function}, which “{other.uid}” did: it would read the state of {one.function} as its own."
+                yield Change("loses-state", what, "Give each operator its uid back.", one.uid)
+                break
 
 
 def _max_parallelism(old: LockedOperator, new: LockedOperator) -> Change:
-    """Flink compares it for all operators that run in one task, as soon as one of them has state (`StateAssignmentOperation`)."""
+    """Flink compares that of a task, the first operator's, as soon as one of its operators has state (`StateAssignmentOperation`)."""
     what = f"The maximum parallelism of “{old.uid}” was {old.max_parallelism}, and is {new.max_parallelism}"
     remedy = f"Set it to {old.max_parallelism} again."
     if old.max_parallelism is None or new.max_parallelism is None:
@@ -165,7 +222,7 @@ def _max_parallelism(old: LockedOperator, new: LockedOperator) -> Change:
         return Change("cautious", what, "Set it to what the web UI shows of the job that runs.", old.uid)
     if old.keeps is not None:
         return Change("loses-state", f"{what}: Flink does not start it from a snapshot of before.", remedy, old.uid)
-    what = f"{what}: where it runs in one task with an operator that has state, Flink does not start it from a snapshot of before."
+    what = f"{what}: where it is the first of a task in which another has state, Flink does not start it from a snapshot of before."
     return Change("cautious", what, remedy, old.uid)
 
 
@@ -194,7 +251,7 @@ def _states(old: LockedOperator, new: LockedOperator, flink: str) -> Iterator[Ch
     for state in old.states:
         successor = new.like(state)
         if successor is not None:
-            yield from _state(old.uid, state, successor, flink)
+            yield from _state(old, state, successor, flink)
         elif new.unknown:
             what = f"The state “{state.name}” of “{old.uid}” is gone, or was not found{reason}."
             yield Change("cautious", what, _ASK_IN_OPEN, old.uid, state.name, proved=False)
@@ -212,14 +269,21 @@ def _dropped(operator: LockedOperator, state: State, new: LockedOperator) -> Cha
     return Change("loses-state", what, remedy, operator.uid, state.name)
 
 
-def _state(uid: str, old: State, new: State, flink: str) -> Iterator[Change]:
+def _state(operator: LockedOperator, old: State, new: State, flink: str) -> Iterator[Change]:
+    uid = operator.uid
     label = f"The state “{old.name}” of “{uid}”"
-    if old.kind != new.kind:
+    if (old.kind, new.kind, operator.execution_mode) == ("value", "list", "process") and new.type == f"ListTypeInfo<{old.type}>":
+        what = f"{label} was a value, and is a list: in process mode PyFlink keeps a value as a list of one."
+        yield Change("cautious", what, "Expect lists of one; there is no way back.", uid, old.name)
+    elif old.kind != new.kind:
         what = f"{label} was of the kind {old.kind}, and is {new.kind}."
         yield Change("loses-state", what, "Give the new one a name of its own.", uid, old.name)
     elif old.type != new.type and _UNKNOWN in (old.type, new.type):
         what = f"The type of {label[0].lower()}{label[1:]} is not known in both: {old.type}, {new.type}."
         yield Change("cautious", what, "Keep its descriptor where the function can see it.", uid, old.name, proved=False)
+    elif old.type != new.type and operator.execution_mode == "thread" and _is_pickled(old.type) and _is_pickled(new.type):
+        what = f"{label} was {old.type}, and is {new.type}: in thread mode both are pickled, and old values come back as they were written."
+        yield Change("cautious", what, "Let the code work with the old values as well.", uid, old.name)
     elif old.type != new.type:
         yield Change(
             "loses-state",
@@ -232,6 +296,11 @@ def _state(uid: str, old: State, new: State, flink: str) -> Iterator[Change]:
         yield _time_to_live(uid, label, old, new, flink)
     if (old.version, old.fields) != (new.version, new.fields):
         yield Change(*fields.compare(label, old, new), uid, old.name)
+
+
+def _is_pickled(kind: str) -> bool:
+    """Whether thread mode pickles values of a type, whatever is in it (`to_java_typeinfo` in PyFlink's embedded/java_utils.py)."""
+    return kind.startswith(_PICKLED)
 
 
 def _time_to_live(uid: str, label: str, old: State, new: State, flink: str) -> Change:

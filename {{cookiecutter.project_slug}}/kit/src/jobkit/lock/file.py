@@ -51,6 +51,12 @@ def _operator(operator: LockedOperator) -> dict[str, Any]:
     found["max-parallelism"] = operator.max_parallelism
     if operator.key_type is not None:
         found["key-type"] = operator.key_type
+    if operator.key is not None:
+        found["key"] = operator.key
+    if operator.function is not None:
+        found["function"] = operator.function
+    if operator.pickles:
+        found["pickles"] = {name: dict(fields) for name, fields in operator.pickles}
     if operator.execution_mode is not None:
         found["execution-mode"] = operator.execution_mode
     if operator.timers != "none":
@@ -147,6 +153,9 @@ def _read_operator(uid: str, entry: Mapping[str, Any]) -> LockedOperator:
         timers=entry.get("timers", "none"),
         states=tuple(sorted(states, key=lambda state: (state.name, state.kind))),
         unknown=bool(entry.get("unknown", False)),
+        function=entry.get("function"),
+        key=entry.get("key"),
+        pickles=tuple((name, tuple(fields.items())) for name, fields in entry.get("pickles", {}).items()),
     )
 
 

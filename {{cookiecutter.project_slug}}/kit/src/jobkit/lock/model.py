@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pyflink.version import __version__
@@ -11,6 +11,7 @@ from .. import timers
 from ..errors import ConfigurationError
 from ..graph import JobGraph, Operator, State
 from ..transformations import KEYED_KINDS
+from . import code
 
 Verdict = Literal["harmless", "cautious", "loses-state"]
 Timers = Literal["none", "set", "unknown"]
@@ -34,6 +35,9 @@ class LockedOperator:
         execution_mode: Where its Python runs, `process` or `thread`; None when it has none.
         timers: Whether it sets timers, which are state as well.
         states: Its states, by name.
+        function: The class, or function, of the user's that it runs; None when it has no state, or none is known.
+        key: What makes its key: a name, and a digest of the code; None when it has none, or that is not known.
+        pickles: The user's classes whose objects it may pickle into its state, each with names and types of its fields.
         unknown: Whether there may be others, which could not be found.
         why: Why they could not; not part of the file, as it names files, lines and machines.
     """
@@ -48,6 +52,9 @@ class LockedOperator:
     timers: Timers = "none"
     states: tuple[State, ...] = ()
     unknown: bool = False
+    function: str | None = None
+    key: str | None = None
+    pickles: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     why: str | None = field(default=None, compare=False)
 
     def like(self, other: State) -> State | None:
@@ -138,11 +145,12 @@ def lock_of(graph: JobGraph) -> Lock:
             )
     backend = str(graph.settings["state.backend.type"].effective)
     flink = ".".join(__version__.split(".")[:2])
-    return Lock(flink, backend, tuple(sorted(map(_operator, graph.operators), key=lambda operator: operator.uid)))
+    operators = (_operator(graph, operator) for operator in graph.operators)
+    return Lock(flink, backend, tuple(sorted(operators, key=lambda operator: operator.uid)))
 
 
-def _operator(operator: Operator) -> LockedOperator:
-    return LockedOperator(
+def _operator(graph: JobGraph, operator: Operator) -> LockedOperator:
+    locked = LockedOperator(
         uid=str(operator.uid),
         id=str(operator.id),
         name=operator.name,
@@ -155,6 +163,10 @@ def _operator(operator: Operator) -> LockedOperator:
         unknown=operator.states_unknown is not None,
         why=operator.states_unknown,
     )
+    if not locked.states and locked.timers == "none":
+        return locked
+    key = code.key(graph, operator) if operator.kind in KEYED_KINDS else None
+    return replace(locked, function=code.function(operator), key=key, pickles=code.pickled(operator))
 
 
 def _timers(operator: Operator) -> Timers:

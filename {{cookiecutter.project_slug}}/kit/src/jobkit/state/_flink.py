@@ -272,6 +272,20 @@ def explained(where: str) -> Iterator[None]:
             remedy = "Name the folder of a checkpoint (…/chk-42) or savepoint: the one that holds a file _metadata."
         elif kind == "UnsupportedFileSystemSchemeException":
             what, remedy = "Flink knows no such file system.", "Put the file system's plugin into Flink's folder plugins/."
+        elif _is_remote(error):
+            what = "The file system does not give the snapshot."
+            remedy = "Its address and credentials are Flink's keys in conf/, such as s3.endpoint, or what its library finds by itself."
         else:
             what, remedy = "The snapshot is damaged, or another Flink version wrote it.", "Take an older snapshot."
         raise ConfigurationError(what, found=f"{kind}: {reason}" if reason else kind, where=where, remedy=remedy) from error
+
+
+def _is_remote(error: Py4JJavaError) -> bool:
+    """Whether a file system on other machines has thrown it: its library, or the network."""
+    cause = error.java_exception
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return str(cause.getClass().getName()).startswith(_REMOTE)
+
+
+_REMOTE = ("com.amazonaws.", "software.amazon.", "org.apache.hadoop.", "com.azure.", "com.google.", "java.net.", "javax.net.")

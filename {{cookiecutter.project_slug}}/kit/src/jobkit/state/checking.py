@@ -28,8 +28,7 @@ def check(project: Project, graph: JobGraph, snapshot: str | None, lock: Path | 
         ConfigurationError: When there is no such snapshot or lock, or it cannot be read.
     """
     kept = locks.read(project.root / locks.FILE)
-    parallelism = {str(operator.uid): operator.parallelism for operator in graph.operators}
-    job = Start(locks.lock_of(graph), parallelism, kept.dropped if kept else ())
+    job = Start(locks.lock_of(graph), graph.tasks(), kept.dropped if kept else ())
     if snapshot is None:
         return compatibility.without_snapshot(job)
     found = snapshots.read(_named(snapshot))

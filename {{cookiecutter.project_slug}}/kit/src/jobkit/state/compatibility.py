@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ..graph import State
-from ..lock import Change, Dropped, Lock, LockedOperator, flink_changes, operator_changes, uid_back
+from ..lock import Change, Dropped, Lock, LockedOperator, flink_changes, operator_changes, swapped, uid_back
 from ..lock.model import BROADCAST
 from .snapshots import OperatorState, Snapshot
 
@@ -99,12 +99,13 @@ class Start:
 
     Attributes:
         lock: Its lock, made of the job itself.
-        parallelism: Of each operator, by uid.
+        tasks: Parallelism and maximum parallelism (None when it is not set) of the task that each operator runs in, by operator id: Flink
+            compares those, and operators that run in one task may have others of their own.
         dropped: What the project gives up on purpose.
     """
 
     lock: Lock
-    parallelism: Mapping[str, int]
+    tasks: Mapping[str, tuple[int, int | None]]
     dropped: Sequence[Dropped] = ()
 
 
@@ -125,8 +126,9 @@ def compare(snapshot: Snapshot, job: Start, written_by: Lock | None, address: st
     ours = {operator.id: operator for operator in job.lock.operators}
     theirs = {operator.id: operator for operator in written_by.operators} if written_by else {}
     held = {state.id for state in snapshot.operators}
+    swaps = {change.uid: change for change in swapped(written_by, job.lock)} if written_by else {}
     fates = [
-        _Comparison(snapshot, state, job, ours[state.id], theirs.get(state.id)).fate()
+        _Comparison(snapshot, state, job, ours[state.id], theirs.get(state.id), swaps.get(ours[state.id].uid)).fate()
         if state.id in ours
         else _gone(state, job, written_by)
         for state in snapshot.operators
@@ -134,7 +136,7 @@ def compare(snapshot: Snapshot, job: Start, written_by: Lock | None, address: st
     ]
     fates += [_new(operator) for operator in job.lock.operators if operator.id not in held]
     fates.sort(key=lambda fate: (_ORDER.index(fate.verdict), -fate.bytes, fate.label))
-    changes = tuple(flink_changes(written_by, job.lock)) if written_by else ()
+    changes = (*flink_changes(written_by, job.lock),) if written_by else ()
     return Compatibility(snapshot, address if written_by else None, tuple(fates), changes)
 
 
@@ -174,24 +176,33 @@ class _Comparison:
     job: Start
     ours: LockedOperator
     theirs: LockedOperator | None
+    swap: Change | None
 
     def fate(self) -> Fate:
         """Return what becomes of its state."""
-        found = [*self._refusals(), *operator_changes(self._before(), self.ours, self.job.lock.flink)]
+        _, limit = self._task
+        ours = replace(self.ours, max_parallelism=limit)
+        found = [*self._refusals(), *operator_changes(self._before(), ours, self.job.lock.flink)]
+        found += [self.swap] if self.swap else []
         losses = [change for change in found if change.verdict == "loses-state"]
         doubts = [*(change for change in found if not change.proved), *self._doubts(found)]
         notes = [change for change in found if change.verdict == "cautious"]
         if losses:
-            is_dropped = all(change.state is not None and self.ours.like(self._state(change.state)) is None for change in losses)
+            left = {state.name for state in self.ours.states}
+            is_dropped = all(change.state is not None and change.state not in left for change in losses)
             allowed = _allowed(losses, self.job.dropped)
             return self._as("dropped" if is_dropped else "incompatible", losses, allowed)
         if doubts:
             return self._as("unknown", doubts)
-        own = self.job.parallelism.get(self.ours.uid, self.state.parallelism)
+        own, _ = self._task
         if own != self.state.parallelism:
             change = Change("harmless", f"From {self.state.parallelism} subtasks to {own}.")
             return self._as("rescaled", [change, *notes])
         return self._as("restored", notes)
+
+    @property
+    def _task(self) -> tuple[int, int | None]:
+        return self.job.tasks.get(self.ours.id, (self.state.parallelism, self.ours.max_parallelism))
 
     def _as(self, verdict: Outcome, why: Sequence[Change], allowed: str | None = None) -> Fate:
         reason = " ".join(change.what for change in why) or None
@@ -201,7 +212,7 @@ class _Comparison:
     def _before(self) -> LockedOperator:
         """Return the operator as it was when the snapshot was taken: what that says goes before the lock's word."""
         # Where the job sets none, Flink takes the snapshot's.
-        max_parallelism = None if self.ours.max_parallelism is None else self.state.max_parallelism
+        max_parallelism = None if self._task[1] is None else self.state.max_parallelism
         if self.theirs is not None:
             return replace(self.theirs, max_parallelism=max_parallelism)
         return replace(
@@ -232,8 +243,8 @@ class _Comparison:
 
     def _refusals(self) -> Iterator[Change]:
         """Yield for what Flink would refuse the state, whatever the job was like that took the snapshot."""
-        parallelism = self.job.parallelism.get(self.ours.uid, 0)
-        if self.ours.max_parallelism is None and parallelism > self.state.max_parallelism:
+        parallelism, own_limit = self._task
+        if own_limit is None and parallelism > self.state.max_parallelism:
             limit = self.state.max_parallelism
             what = f"Its parallelism is {parallelism}, and the snapshot's maximum parallelism {limit}: Flink does not start it."
             yield Change("loses-state", what, f"Run it with at most {limit} subtasks.", self.ours.uid)

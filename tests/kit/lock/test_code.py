@@ -1,0 +1,239 @@
+"""What of a job's code its lock holds: the same for the same code, and another for code that computes something else."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from jobkit import graph, states
+from jobkit.lock import Lock, LockedOperator, lock_of
+from jobkit.origins import Origins
+from pyflink.datastream import StreamExecutionEnvironment
+
+pytestmark = pytest.mark.usefixtures("jvm")
+
+JOB = '''\
+"""A job."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from jobkit import batches
+from jobkit.batches import Context, KeyedFunction
+from operator import itemgetter
+
+from pyflink.common import Types
+from pyflink.datastream import KeyedCoProcessFunction, KeyedProcessFunction, StreamExecutionEnvironment
+from pyflink.datastream.functions import KeySelector
+from pyflink.datastream.state import ValueStateDescriptor
+
+PARTS = 4
+LIMIT = int("7")
+
+
+@dataclass
+class Note:
+    count: int
+    texts: "list[str]"
+
+
+class Word(NamedTuple):
+    text: str
+
+
+def rest(number: int) -> int:
+    """Return the rest."""
+    return number % PARTS  # of a division
+
+
+def key(value: int) -> str:
+    return str(rest(value))
+
+
+class ByRest(KeySelector):
+    def get_key(self, value: int) -> int:
+        return rest(value)
+
+
+class Count(KeyedProcessFunction):
+    def open(self, runtime_context):
+        self.note = runtime_context.get_state(ValueStateDescriptor("note", Types.PICKLED_BYTE_ARRAY()))
+
+    def process_element(self, value, ctx):
+        self.keep(value)
+        yield value
+
+    def keep(self, value: int) -> None:
+        if value > LIMIT:
+            raise ValueError(str(value))
+        self.note.update(Note(value, []))
+
+
+class Both(KeyedCoProcessFunction):
+    def open(self, runtime_context):
+        self.last = runtime_context.get_state(ValueStateDescriptor("last", Types.LONG()))
+
+    def process_element1(self, value, ctx):
+        self.last.update(value)
+        yield value
+
+    def process_element2(self, value, ctx):
+        yield self.last.value()
+
+    class One(KeyedProcessFunction):
+        def open(self, runtime_context):
+            self.last = runtime_context.get_state(ValueStateDescriptor("last", Types.LONG()))
+
+        def process_element(self, value, ctx):
+            yield value[0]
+
+
+@dataclass
+class Total:
+    count: int = 0
+
+
+class Words(KeyedFunction[Word, Total]):
+    state = Total
+
+    def process(self, key: str, state: Total, records: "list[Word]", context: Context) -> Any:
+        state.count += len(records)
+
+
+def build(env: StreamExecutionEnvironment) -> None:
+    numbers = env.from_collection([1, 2], Types.LONG()).uid("numbers")
+    numbers.key_by(lambda number: number % 3, Types.LONG()).process(Count(), Types.LONG()).uid("by-lambda").print().uid("out-1")
+    numbers.key_by(key, Types.STRING()).process(Count(), Types.LONG()).uid("by-function").print().uid("out-2")
+    by_rest = numbers.map(lambda number: number, Types.LONG()).uid("same").key_by(ByRest(), Types.LONG())
+    by_rest.process(Count(), Types.LONG()).uid("by-class").print().uid("out-3")
+    both = by_rest.connect(numbers.key_by(lambda number: number % 5, Types.LONG()))
+    both.process(Both(), Types.LONG()).uid("by-two").print().uid("out-4")
+    pairs = env.from_collection([(1, 2)], Types.TUPLE([Types.LONG(), Types.LONG()])).uid("pairs")
+    pairs.key_by(itemgetter(0), Types.LONG()).process(Both.One(), Types.LONG()).uid("by-getter").print().uid("out-6")
+    texts = env.from_collection(["a"], Types.STRING()).uid("texts")
+    options = {"record": Word, "uid": "words", "rejected": lambda text, error: text}
+    words = batches.read(texts, lambda text: Word(text.decode()), key=lambda word: word.text, **options)
+    words.records.process(Words(), uid="by-batch").print().uid("out-5")
+'''
+
+Read = Callable[..., Lock]
+NUMBERS = itertools.count()
+"""Makes names of modules that no other test has had: what was unpickled once is remembered by its name."""
+
+
+@pytest.fixture
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
+    """Return the lock of the job with some texts replaced."""
+    names: list[str] = []
+
+    def lock(*changes: tuple[str, str]) -> Lock:
+        text = JOB
+        for old, new in changes:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        names.append(f"locked_{next(NUMBERS)}")
+        folder = tmp_path / names[-1]
+        folder.mkdir()
+        (folder / f"{names[-1]}.py").write_text(text, encoding="utf-8")
+        monkeypatch.syspath_prepend(str(folder))
+        env = StreamExecutionEnvironment.get_execution_environment()
+        env.set_max_parallelism(128)
+        with Origins() as origins:
+            importlib.import_module(names[-1]).build(env)
+        return lock_of(states.discover(graph.read(env, origins)))
+
+    yield lock
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+def by_uid(lock: Lock) -> dict[str, LockedOperator]:
+    """Return the operators whose code counts."""
+    return {operator.uid: operator for operator in lock.operators if operator.uid.startswith("by-") and operator.function}
+
+
+def test_what_is_held(read: Read) -> None:
+    """The function, what makes the key of each input, and the classes that may be pickled: fields and types, but no exception."""
+    found = by_uid(read())
+    assert {uid: operator.function for uid, operator in found.items()} == {
+        "by-lambda": "Count",
+        "by-function": "Count",
+        "by-class": "Count",
+        "by-two": "Both",
+        "by-batch": "Words",
+        "by-getter": "Both.One",
+    }
+    assert found.pop("by-getter").key == "itemgetter(0)"
+    names = {uid: [part.rpartition(" ")[0] for part in str(operator.key).split(", ")] for uid, operator in found.items()}
+    assert names == {
+        "by-lambda": ["<lambda>"],
+        "by-function": ["key"],
+        "by-class": ["ByRest.get_key"],
+        "by-two": ["ByRest.get_key", "<lambda>"],
+        "by-batch": ["<lambda>"],
+    }
+    ((name, fields),) = found["by-lambda"].pickles
+    assert name.endswith(".Note")
+    assert fields == (("count", "int"), ("texts", "list[str]"))
+    assert found["by-two"].pickles == found["by-batch"].pickles == ()
+
+
+def test_only_what_keeps_state_has_code(read: Read) -> None:
+    """Everything else may change as it likes."""
+    assert {operator.uid for operator in read().operators if operator.function or operator.key} == {
+        "by-lambda",
+        "by-function",
+        "by-class",
+        "by-two",
+        "by-batch",
+        "by-getter",
+    }
+
+
+def test_digests_are_the_same_in_each_python(read: Read) -> None:
+    """They are in a file that several people commit: no version of Python, no layout and no path is in them."""
+    digests = {uid: [part.rpartition(" ")[2] for part in str(operator.key).split(", ")] for uid, operator in by_uid(read()).items()}
+    del digests["by-getter"]  # it has none
+    assert digests == {
+        "by-lambda": ["77efeb96"],
+        "by-function": ["42a6b04b"],
+        "by-class": ["fae2d1ec"],
+        "by-two": ["fae2d1ec", "eb46cee7"],
+        "by-batch": ["383d6b63"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        (("lambda number: number % 3", "lambda number: number % 4"), {"by-lambda"}),
+        (("lambda number: number % 5", "lambda number: number % 6"), {"by-two"}),
+        (("return str(rest(value))", "return repr(rest(value))"), {"by-function"}),
+        (("return number % PARTS", "return number & PARTS"), {"by-function", "by-class", "by-two"}),
+        (("PARTS = 4", "PARTS = 5"), {"by-function", "by-class", "by-two"}),
+        (("key=lambda word: word.text", "key=lambda word: word.text.lower()"), {"by-batch"}),
+        (("itemgetter(0)", "itemgetter(1)"), {"by-getter"}),
+        # of no consequence
+        (('    """Return the rest."""\n', ""), set()),
+        (("  # of a division", ""), set()),
+        (("return number % PARTS", "return (number\n            % PARTS)"), set()),
+        (("def key(value: int) -> str:", "\n\ndef key(value: float) -> object:"), set()),
+        (('LIMIT = int("7")', 'LIMIT = int("8")'), set()),
+    ],
+)
+def test_a_key_is_known_by_what_computes_it(read: Read, change: tuple[str, str], keys: set[str]) -> None:
+    """And by what that calls, and the constants in it; not by how it is written down."""
+    before, after = by_uid(read()), by_uid(read(change))
+    assert {uid for uid in before if before[uid].key != after[uid].key} == keys
+
+
+def test_a_class_that_is_made_elsewhere_is_found(read: Read) -> None:
+    """In a function that the operator's calls; one that is no longer made is no longer there."""
+    assert by_uid(read(("Note(value, [])", "value")))["by-lambda"].pickles == ()
+    (name, fields) = by_uid(read(("    count: int\n", "    count: int\n    latest: float\n")))["by-lambda"].pickles[0]
+    assert name.endswith(".Note")
+    assert [field for field, _ in fields] == ["count", "latest", "texts"]

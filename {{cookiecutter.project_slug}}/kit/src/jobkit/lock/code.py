@@ -1,0 +1,133 @@
+"""What of the code the state of an operator depends on: whose function it is, how its key is made, which classes it pickles."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator
+from types import FunctionType, MethodType
+from typing import Any
+
+from ..batches.reading import Parsing
+from ..functions import ADD_KEY, GETTERS, adapter, entries, load, operators_functions, users
+from ..graph import JobGraph, Operator
+from ..sources import NOT_THE_USERS, Body, as_written, body, reachable
+
+_DIGITS = 8
+_OF_NO_CONSEQUENCE = frozenset({"annotation", "ctx", "decorator_list", "kind", "returns", "type_comment", "type_ignores", "type_params"})
+"""Fields of a syntax tree that change nothing of what it computes, or that not every version of Python has."""
+
+
+def function(operator: Operator) -> str | None:
+    """Return the classes, or functions, of the user's that an operator with state runs; None when it runs none that is known."""
+    root = load(operator.python[0]) if operator.python else None
+    names = [_name(user) for user in users(root) if not isinstance(user, GETTERS)] if root is not None else []
+    return ", ".join(dict.fromkeys(names)) or None
+
+
+def _name(user: Any) -> str:
+    direct = body(user) if isinstance(user, (FunctionType, MethodType)) else None
+    if direct is not None:
+        return direct.label
+    return type(user).__qualname__.rpartition("<locals>.")[2]
+
+
+def key(graph: JobGraph, operator: Operator) -> str | None:
+    """Return what makes the key of a keyed operator: for each input a name, and a digest of its code and of what that calls.
+
+    It is None when it is not known. Of what has no code, such as `attrgetter("origin")`, it is the whole.
+
+    Layout, comments, annotations and docstrings are not in the digest.
+    """
+    by_node = {entry.node: entry for entry in graph.operators}
+    sources = [_made_by(by_node, node) for node in operator.inputs if node in by_node]
+    found = [_described(selector) for selector in (_selector(source) for source in sources) if selector]
+    return ", ".join(dict.fromkeys(filter(None, found))) or None
+
+
+def _made_by(by_node: dict[int, Operator], node: int) -> Operator:
+    """Return the operator of Python's that a stream comes from; between the two may be some of Java's that pass records on."""
+    operator = by_node[node]
+    while operator.kind == "java" and len(operator.inputs) == 1:
+        operator = by_node[operator.inputs[0]]
+    return operator
+
+
+def _selector(operator: Operator) -> list[Any]:
+    """Return the user's callables that make the keys of an operator's output."""
+    for root, found in operators_functions(operator):
+        if isinstance(root, Parsing):
+            return users(root.key)
+        if adapter(root) == ADD_KEY:
+            return list(found)
+    return []
+
+
+def _described(selector: list[Any]) -> str | None:
+    if isinstance(selector[0], GETTERS):
+        return repr(selector[0]).removeprefix("operator.")
+    starts = [entry for user in selector for entry in entries(user)]
+    bodies = reachable(starts)
+    if not starts or any(each.node is None for each in bodies):
+        return None
+    digest = hashlib.sha256("\n".join(text for each in bodies for text in _shapes(each)).encode()).hexdigest()
+    return f"{starts[0].label} {digest[:_DIGITS]}"
+
+
+def _shapes(here: Body) -> Iterator[str]:
+    """Yield what a function computes, and the constants of its module that it takes in."""
+    node = here.node
+    if node is None:
+        return
+    has_docstring = not isinstance(node, ast.Lambda) and ast.get_docstring(node) is not None
+    yield _shape(node.args) + _shape(node.body[1:] if has_docstring and isinstance(node.body, list) else node.body)
+    for name in sorted({each.id for each in ast.walk(node) if isinstance(each, ast.Name)}):
+        constant = here.constant(name)
+        if constant is not None:
+            yield f"{name}={_shape(constant)}"
+
+
+def _shape(node: Any) -> str:
+    """Return a syntax tree as a text that is the same in each version of Python."""
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 puts empty texts into some of them
+        return f"JoinedStr({_shape([each for each in node.values if not (isinstance(each, ast.Constant) and each.value == '')])})"
+    if isinstance(node, list):
+        return f"[{' '.join(map(_shape, node))}]"
+    if isinstance(node, ast.AST):
+        parts = ((name, getattr(node, name, None)) for name in node._fields if name not in _OF_NO_CONSEQUENCE)
+        return f"{type(node).__name__}({' '.join(f'{name}={_shape(value)}' for name, value in parts if value not in (None, []))})"
+    return repr(node)
+
+
+def pickled(operator: Operator) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """Return the user's classes that an operator makes objects of, with their fields: what it pickles into its state may be such.
+
+    A `jobkit.batches.KeyedFunction` pickles no objects of them.
+    """
+    is_batches = any(state.version is not None for state in operator.states)
+    if is_batches or not any("Pickled" in state.type for state in operator.states):
+        return ()
+    starts = (entry for _, found in operators_functions(operator) for user in found for entry in entries(user))
+    made = {f"{kind.__module__}.{kind.__qualname__}": kind for each in reachable(starts) for kind in _made(each)}
+    return tuple((name, tuple(_fields(made[name]))) for name in sorted(made))
+
+
+def _made(here: Body) -> Iterator[type]:
+    for call in here.calls():
+        found = here.resolve(call.func)
+        if isinstance(found, type) and not issubclass(found, BaseException) and _is_users(found):
+            yield found
+
+
+def _is_users(kind: type) -> bool:
+    package = kind.__module__.split(".")[0]
+    return package not in sys.stdlib_module_names and package not in NOT_THE_USERS
+
+
+def _fields(kind: type) -> Iterable[tuple[str, str]]:
+    if dataclasses.is_dataclass(kind):
+        return ((field.name, as_written(field.type)) for field in dataclasses.fields(kind))
+    annotations = {name: hint for each in reversed(kind.__mro__) for name, hint in vars(each).get("__annotations__", {}).items()}
+    return ((name, as_written(hint)) for name, hint in annotations.items())
