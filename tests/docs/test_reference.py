@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 
 from jobkit.bench.job import Figures, Vertex
 from jobkit.bench.measure import Checkpoints
@@ -14,6 +15,7 @@ from jobkit.findings import Finding
 from jobkit.graph import JobGraph, Operator, State
 from jobkit.guardrails import RULES, Result
 from jobkit.lock import Change, Lock, Revision
+from jobkit.state.compatibility import Fate, Start, without_snapshot
 
 from tests.conftest import ROOT
 
@@ -55,13 +57,13 @@ def test_every_variable_of_the_job_is_listed() -> None:
 def test_json_examples_are_json() -> None:
     """What is shown as JSON can be parsed."""
     page = (REFERENCE / "json.md").read_text(encoding="utf-8")
-    assert len([json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]) == 6
+    assert len([json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]) == 7
 
 
 def test_json_fields_are_those_of_the_commands() -> None:
     """The examples have the fields that the code writes: none is missing, none is invented."""
     page = (REFERENCE / "json.md").read_text(encoding="utf-8")
-    graph, check, lock, bench, config, doctor = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    graph, check, lock, compat, bench, config, doctor = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
     state = State("hours", "map", "?")
     operator = Operator("a", "b", "c", "source", 1, 1, None, False, (), None, None, None, 1, (), states=(state,))  # noqa: FBT003
     written = JobGraph("job", [operator], {}, None).to_json()
@@ -69,9 +71,13 @@ def test_json_fields_are_those_of_the_commands() -> None:
     assert graph["jobs"][0]["operators"][0].keys() == written["operators"][0].keys()
     assert graph["jobs"][0]["operators"][0]["states"][0].keys() == state.to_json().keys()
     assert check["results"][0].keys() == {*Result("r", "pass", "b", "m").to_json(), "job"}
-    revision = Revision(None, Lock("2.2", "rocksdb", ()))
+    lock_of_nothing = Lock("2.2", "rocksdb", ())
+    revision = Revision(None, lock_of_nothing)
     assert lock.keys() == revision.to_json().keys()
     assert lock["changes"][0].keys() == Change("harmless", "w").to_json().keys()
+    compared = without_snapshot(Start(lock_of_nothing, {}))
+    assert compat.keys() == compared.to_json().keys()
+    assert compat["operators"][0].keys() == asdict(Fate(None, "a", None, "dropped")).keys()
     vertex = Vertex("a", 0.5, 0.5)
     measured = Figures(1, True, False, 1.0, 1.0, 1.0, 1.0, 2, 2, Checkpoints(0, (), (), 0), [vertex], [])  # noqa: FBT003
     assert bench.keys() == measured.to_json().keys()
