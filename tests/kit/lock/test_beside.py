@@ -77,8 +77,17 @@ def test_a_savepoint_names_its_job(tmp_path: Path, checkpoints: Path) -> None:
     assert found.lock == FIRST
     assert find(savepoint, None) is None
     assert find(savepoint, f"file://{tmp_path}/elsewhere") is None
-    store(SECOND, f"file://{checkpoints}", JOB[:6] + 26 * "e", NOON)
-    assert find(savepoint, f"file://{checkpoints}") is None
+
+
+def test_the_lock_of_another_job_is_not_taken(tmp_path: Path, checkpoints: Path) -> None:
+    """Ids may begin alike, as those of high availability do: a lock without an operator of the snapshot is of another job."""
+    store(lock(JAVA), f"file://{checkpoints}", JOB[:6] + 26 * "c", NOON)
+    store(SECOND, f"file://{checkpoints}", JOB, NOON)
+    savepoint = snapshot(tmp_path / "savepoints" / "savepoint-0a1b2c-0123456789ab", at(1))
+    found = find(savepoint, f"file://{checkpoints}", ["a0", "c0"])
+    assert found is not None
+    assert found.lock == SECOND
+    assert find(savepoint, f"file://{checkpoints}", ["z0"]) is None
 
 
 def test_a_lock_within_a_snapshot_goes_before_all_others(tmp_path: Path, checkpoints: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from jobkit.graph import State
-from jobkit.lock import Lock, LockedOperator, Verdict, compare
+from jobkit.lock import Dropped, Lock, LockedOperator, Verdict, compare
 
 from .locks import COUNT, HOURS, JAVA, KEYED, SINK, SOURCE, STATELESS, UNKNOWN, lock
 
@@ -80,7 +80,7 @@ CASES: dict[str, tuple[Lock, Lock, Verdict, str]] = {
         lock(with_state(replace(COUNT, type="TupleTypeInfo(Long)"))),
         lock(with_state(replace(COUNT, type="TupleTypeInfo(Long, Long)"))),
         "cautious",
-        "both are pickled",
+        "both are stored alike",
     ),
     "a tuple gets a field in process mode": (
         lock(replace(KEYED, execution_mode="process", states=(replace(COUNT, type="TupleTypeInfo(Long)"),))),
@@ -236,7 +236,51 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_code_that_no_state_depends_on_does_not_matter() -> None:
-    """A key and a function of an operator that keeps nothing; a class that is pickled from now on."""
+    """A key and a function of an operator that keeps nothing; a class that is pickled from now on. Each is a change all the same."""
     nothing = replace(MADE, states=(), timers="none")
-    assert compare(lock(nothing), lock(replace(nothing, key="other 22", function="Other"))) == []
-    assert compare(lock(MADE), lock(noted())) == []
+    for old, new in ((nothing, replace(nothing, key="other 22", function="Other")), (MADE, noted())):
+        assert [(change.verdict, change.of_code) for change in compare(lock(old), lock(new))] == [("harmless", True)]
+
+
+def test_classes_that_are_all_gone_may_not_have_been_found() -> None:
+    """Where the source cannot be read, none is."""
+    assert [change.proved for change in compare(lock(noted()), lock(MADE))] == [False]
+    two = replace(MADE, pickles=(*noted().pickles, ("job.Other", ())))
+    assert [change.proved for change in compare(lock(two), lock(noted()))] == [True]
+
+
+def test_uids_that_rotate() -> None:
+    """Each reads the state of another, however many there are; a function that two operators run is nobody's."""
+    names = ("A", "B", "C")
+    old = [replace(MADE, uid=name.lower(), id=name, function=name) for name in names]
+    new = [replace(operator, function=name) for operator, name in zip(old, ("B", "C", "A"), strict=True)]
+    losses = [change.uid for change in compare(lock(*old), lock(*new)) if change.verdict == "loses-state"]
+    assert losses == ["a", "b", "c"]
+
+
+def test_a_state_that_comes_back() -> None:
+    """What was given up may still be in the snapshots."""
+    old = replace(lock(replace(KEYED, states=())), dropped=(Dropped("count", "count", "wrong since May"),))
+    (change,) = compare(old, lock(KEYED))[:1]
+    assert (change.verdict, change.state) == ("cautious", "count")
+    assert "Give it a name that no state had." in str(change.remedy)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        ("Integer", "Long", "cautious"),
+        ("Float", "Double", "cautious"),
+        ("Long", "Double", "loses-state"),
+        ("ListTypeInfo<TupleTypeInfo(Long)>", "ListTypeInfo<TupleTypeInfo(Long, String)>", "cautious"),
+        ("MapTypeInfo<String, RowTypeInfo(Long)>", "MapTypeInfo<String, TupleTypeInfo(Long)>", "cautious"),
+        ("MapTypeInfo<String, RowTypeInfo(Long)>", "MapTypeInfo<Long, RowTypeInfo(Long)>", "loses-state"),
+        ("MapTypeInfo<String, MapTypeInfo<Long, Short>>", "MapTypeInfo<String, MapTypeInfo<Long, Byte>>", "cautious"),
+    ],
+)
+def test_types_that_thread_mode_stores_alike(before: str, after: str, verdict: str) -> None:
+    """Tuples and rows are pickled, numbers are long or double; so in lists and maps."""
+    old, new = (lock(with_state(replace(COUNT, type=kind))) for kind in (before, after))
+    assert compare(old, new)[0].verdict == verdict
+    in_process = [replace(operator, operators=(replace(operator.operators[0], execution_mode="process"),)) for operator in (old, new)]
+    assert compare(*in_process)[0].verdict == "loses-state"

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobkit.graph import JobGraph, Operator
-from jobkit.lock import lock_of, write
+from jobkit.graph import JobGraph, Operator, State
+from jobkit.launch import _may_set
+from jobkit.lock import code, lock_of, write
 from jobkit.lock.judgement import judge
 from jobkit.options import Setting
 from jobkit.project import Project
@@ -87,6 +88,24 @@ def test_a_start_warns_of_what_is_harmless(tmp_path: Path) -> None:
     message = "It does not have this change (harmless): “count” is called another instead of count."
     assert judged(tmp_path, graph, at_start=True) == [("unknown", message)]
     assert judged(tmp_path, graph, at_start=False) == [("fail", message)]
+
+
+def test_a_start_warns_of_what_is_found_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found depends on how it was installed; the check, on the machine that writes locks, is exact."""
+    state = State("count", "value", "Long")
+    monkeypatch.setattr(code, "function", lambda _: "Count")
+    before = lock_of(graph_of(states=(state,)))
+    monkeypatch.setattr(code, "function", lambda _: "Total")
+    for at_start, status in ((True, "unknown"), (False, "fail")):
+        write(before, tmp_path / "flink.lock")
+        (found,) = judge(Project(tmp_path, "a:b"), graph_of(states=(state,)), "prod", at_start=at_start)
+        assert (found.status, "ran Count, and runs Total" in found.message) == (status, True)
+
+
+def test_flink_or_a_platform_may_refuse_what_a_program_sets() -> None:
+    """Then the job keeps the id that it is given, and no lock is stored."""
+    assert _may_set(graph_of())
+    assert not _may_set(replace(graph_of(), configuration={"execution.program-config.enabled": "false"}))
 
 
 @pytest.mark.parametrize("at_start", [True, False])

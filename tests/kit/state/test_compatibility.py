@@ -282,3 +282,61 @@ def test_the_worst_comes_first_and_the_largest_of_its_kind() -> None:
     document = found.to_json()
     assert (document["compatible"], document["snapshot"], document["lock"]) == (False, "file:/chk-7", None)
     assert set(document["operators"][0]) == {"uid", "id", "name", "verdict", "reason", "remedy", "bytes", "allowed"}
+
+
+def test_what_flink_refuses_cannot_be_given_up() -> None:
+    """Another limit, backend, type or key: to declare a loss does not make Flink start, or read it right."""
+    dropped = [Dropped("count", None, "wrong since May"), Dropped("*", None, "everything")]
+    for job in (
+        lock(replace(KEYED, max_parallelism=64)),
+        lock(KEYED, backend="hashmap"),
+        lock(replace(KEYED, key_type="Long")),
+        lock(replace(KEYED, states=(replace(COUNT, type="Double"),))),
+    ):
+        found = judged([HELD], job, lock(KEYED), dropped=dropped)
+        assert (only(found).verdict, only(found).allowed, found.is_compatible) == ("incompatible", None, False)
+    left_behind = judged([HELD], lock(replace(KEYED, execution_mode="process")), lock(KEYED), dropped=dropped)
+    assert left_behind.is_compatible
+    assert only(left_behind).allowed == "wrong since May"
+
+
+def test_the_snapshots_word_goes_before_the_locks() -> None:
+    """A lock that says thread mode, of a snapshot that was taken in process mode."""
+    held = replace(HELD, keyed_states=(TIMERS, KeyedState("python-state-count", "list")))
+    assert only(judged([held], lock(KEYED), lock(KEYED))).verdict == "incompatible"
+
+
+def test_an_older_state_of_the_same_name() -> None:
+    """RocksDB keeps what a job in between had given up."""
+    fate = only(judged([HELD], lock(KEYED), lock(replace(KEYED, states=()))))
+    assert fate.verdict == "incompatible"
+    assert "The snapshot holds an older state “count”" in str(fate.reason)
+
+
+def test_a_state_that_no_record_touched_is_not_missed() -> None:
+    """The lock knows it; the snapshot does not have it."""
+    before = lock(replace(KEYED, states=(COUNT, replace(COUNT, name="never"))))
+    assert only(judged([HELD], lock(KEYED), before)).verdict == "restored"
+    assert only(judged([HELD], lock(replace(KEYED, states=())), before)).verdict == "dropped"
+
+
+def test_what_cannot_be_read_is_unknown() -> None:
+    """State of a kind of handle without a head, and raw state of Python operators."""
+    changelog = replace(HELD, keyed_states=(), keyed_handles=("ChangelogStateBackendHandleImpl",))
+    for held in (changelog, replace(HELD, has_raw_state=True)):
+        for written_by in (None, lock(KEYED)):
+            assert only(judged([held], lock(KEYED), written_by)).verdict == "unknown"
+
+
+def test_java_operators_with_state_have_a_limit_as_well() -> None:
+    """Nobody knows beforehand that they have state; the snapshot does."""
+    table = replace(JAVA, kind="table")
+    held = replace(HELD, id="e0", uid="marks", keyed_states=(KeyedState("accState", "value"),))
+    assert only(judged([held], lock(table), lock(table))).verdict == "restored"
+    assert only(judged([held], lock(replace(table, max_parallelism=256)), lock(table))).verdict == "incompatible"
+
+
+@pytest.mark.parametrize("backend", ["org.apache.flink.state.rocksdb.EmbeddedRocksDBStateBackendFactory", "forst", "rocksdb"])
+def test_backends_of_another_name(backend: str) -> None:
+    """The name of the factory is the backend's; of one that is not known, nothing is claimed."""
+    assert only(judged([HELD], lock(KEYED, backend=backend), lock(KEYED, backend=backend))).verdict == "restored"

@@ -211,14 +211,16 @@ def compat(
     with _reading(as_json):
         plugins = filesystems.fetch(project, snapshot)
         analysis.prepare(project, plugins=plugins)
-        graph = analysis.of_project(project, environment, configuration, judged=False).jobs[0]
+        read = analysis.of_project(project, environment, configuration, judged=False)
         if plugins is not None:
             filesystems.initialize(configuration.values)
-        found = checking.check(project, graph, snapshot, lock_file)
+        found = checking.check(project, read.jobs[0], snapshot, lock_file)
     if as_json:
         _document(found.to_json())
     else:
         _wide().print(fates(found))
+        for note in read.notes:
+            _notes.print(note, style="dim")
         if found.snapshot is None:
             note = "No snapshot was named: the job would begin without state."
         elif found.lock is None:

@@ -31,7 +31,7 @@ def read(address: str) -> str:
         file, stream = _open(address)
         try:
             size = file.getFileSystem().getFileStatus(file).getLen()
-            return bytes(get_gateway().jvm.java.io.DataInputStream(stream).readNBytes(size)).decode("utf-8")
+            return bytes(get_gateway().jvm.java.io.DataInputStream(stream).readNBytes(size)).decode("utf-8", errors="replace")
         finally:
             stream.close()
 

@@ -21,6 +21,8 @@ from .lock import beside, judgement, lock_of
 from .project import Project, environment_name, find_project
 
 _log = logging.getLogger("jobkit")
+_MANAGED = Path("/etc/flink/application_properties.json")
+"""Where AWS Managed Service for Apache Flink puts an application's runtime properties: it gives a job its id itself."""
 _JOB_ID = "$internal.pipeline.job-id"
 """`PipelineOptionsInternal.PIPELINE_FIXED_JOB_ID`: what Flink's own application mode, and the Kubernetes operator, set for their jobs."""
 
@@ -86,16 +88,24 @@ def _store_lock(env: StreamExecutionEnvironment, graph: JobGraph) -> None:
     The job gets its id here for that, unless the platform has given it one. A lock that cannot be written keeps no job from starting.
     """
     checkpoints = graph.settings["execution.checkpointing.dir"].effective
-    if graph.batch or checkpoints is None or any(operator.id is None for operator in graph.operators):
+    is_named = all(operator.id is not None and operator.uid is not None for operator in graph.operators)
+    job_id = graph.configuration.get(_JOB_ID)
+    if graph.batch or checkpoints is None or not is_named or (job_id is None and not _may_set(graph)):
         return
-    job_id = graph.configuration.get(_JOB_ID) or get_gateway().jvm.org.apache.flink.api.common.JobID.generate().toHexString()
-    env._j_stream_execution_environment.getConfiguration().setString(_JOB_ID, job_id)
+    if job_id is None:
+        job_id = get_gateway().jvm.org.apache.flink.api.common.JobID.generate().toHexString()
+        env._j_stream_execution_environment.getConfiguration().setString(_JOB_ID, job_id)
     try:
         beside.store(lock_of(graph), str(checkpoints), job_id)
-    except FileSystemError as error:
+    except (FileSystemError, JobkitError) as error:
         _log.warning(
             "The job's lock was not stored beside its checkpoints in %s, where jobkit compat would find it: %s", checkpoints, error
         )
+
+
+def _may_set(graph: JobGraph) -> bool:
+    """Whether a program may set a key: Flink can be told to refuse it, and AWS Managed Service for Apache Flink does."""
+    return graph.configuration.get("execution.program-config.enabled") != "false" and not _MANAGED.exists()
 
 
 def examine(graph: JobGraph, again: JobGraph, environment: str, project: Project, *, at_start: bool = False) -> list[Result]:

@@ -8,7 +8,7 @@ snapshot is the newest that is older than it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -53,12 +53,13 @@ def store(lock: Lock, checkpoints: str, job_id: str, now: datetime | None = None
     return address
 
 
-def find(snapshot: str, checkpoints: str | None) -> StoredLock | None:
+def find(snapshot: str, checkpoints: str | None, operators: Collection[str] = ()) -> StoredLock | None:
     """Return the lock of the job that took a snapshot; None when there is none.
 
     Args:
         snapshot: The address of its folder.
         checkpoints: `execution.checkpointing.dir` of the job, where the lock of a savepoint is looked for.
+        operators: The ids of the operators in the snapshot: a lock that does not have them all is another job's.
 
     Raises:
         FileSystemError: When a folder or a lock cannot be read.
@@ -67,7 +68,9 @@ def find(snapshot: str, checkpoints: str | None) -> StoredLock | None:
     folder = snapshot.rstrip("/").removesuffix(f"/{_METADATA}")
     taken = filesystem.modified(f"{folder}/{_METADATA}")
     for address in _candidates(folder, checkpoints, taken):
-        return StoredLock(parse(filesystem.read(address), address), address)
+        lock = parse(filesystem.read(address), address)
+        if set(operators) <= {operator.id for operator in lock.operators}:
+            return StoredLock(lock, address)
     return None
 
 
@@ -81,9 +84,9 @@ def _candidates(folder: str, checkpoints: str | None, taken: int) -> Iterator[st
     savepoint = _SAVEPOINT.fullmatch(name)
     if savepoint is not None and checkpoints is not None:
         root = checkpoints.rstrip("/")
-        jobs = [job for job in filesystem.names(root) if job.startswith(savepoint[1])]
-        if len(jobs) == 1:  # of two jobs that begin alike, nobody knows which one it was
-            yield from _under(f"{root}/{jobs[0]}", taken)
+        for job in filesystem.names(root):
+            if job.startswith(savepoint[1]):
+                yield from _under(f"{root}/{job}", taken)
 
 
 def _under(job: str, taken: int) -> Iterator[str]:

@@ -15,6 +15,8 @@ _UNKNOWN = "unknown"
 
 _ASK_IN_OPEN = "Ask for every state in open(), and let open() work without the services that only the cluster reaches."
 _PICKLED = ("PickledByteArrayTypeInfo", "RowTypeInfo", "TupleTypeInfo")
+_ALIKE = {"Byte": "Long", "Short": "Long", "Integer": "Long", "Float": "Double", "Char": "String"}
+"""What thread mode stores some types as."""
 SEVERITY: tuple[Verdict, ...] = ("loses-state", "cautious", "harmless")
 
 
@@ -30,6 +32,7 @@ class Change:
         uid: The operator's, or None for the whole job.
         state: The state's name, or None for the whole operator.
         proved: False when it may only be that less was found this time than before.
+        of_code: Whether it is about code, and not about what Flink knows of the state.
     """
 
     verdict: Verdict
@@ -38,6 +41,7 @@ class Change:
     uid: str | None = None
     state: str | None = None
     proved: bool = True
+    of_code: bool = False
 
     def is_covered(self, dropped: Sequence[Dropped]) -> bool:
         """Whether the loss was declared."""
@@ -60,6 +64,7 @@ def compare(old: Lock, new: Lock) -> list[Change]:
         successor = new.operator(operator.uid)
         found += _gone(operator, old, new) if successor is None else operator_changes(operator, successor, new.flink)
     found += swapped(old, new)
+    found += _back(old, new)
     found += (_new(operator) for operator in new.operators if old.operator(operator.uid) is None)
     return sorted(found, key=lambda change: SEVERITY.index(change.verdict))
 
@@ -113,6 +118,17 @@ def uid_back(operator: LockedOperator, old: Lock, new: Lock) -> str | None:
     return f'If it is the one that is called “{heir.uid}” now, give it its uid back: .uid("{operator.uid}").' if heir else None
 
 
+def _back(old: Lock, new: Lock) -> Iterator[Change]:
+    """Yield the states that come back under a name that was given up: RocksDB keeps what was in them, from snapshot to snapshot."""
+    for operator in new.operators:
+        before = old.operator(operator.uid)
+        for state in operator.states:
+            is_given_up = any(entry.uid == operator.uid and entry.state in (None, state.name) for entry in old.dropped)
+            if before is not None and before.like(state) is None and is_given_up:
+                what = f"The state “{state.name}” of “{operator.uid}” comes back, and snapshots may still hold what was in it."
+                yield Change("cautious", what, "Give it a name that no state had.", operator.uid, state.name)
+
+
 def _is_like(one: LockedOperator, other: LockedOperator) -> bool:
     return (one.kind, one.key_type, one.states) == (other.kind, other.key_type, other.states)
 
@@ -162,6 +178,8 @@ def operator_changes(old: LockedOperator, new: LockedOperator, flink: str) -> It
 def _code(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
     """What neither Flink nor the types of the states tell."""
     if old.keeps is None or new.keeps is None:
+        if (old.key, old.function, old.pickles) != (new.key, new.function, new.pickles):
+            yield Change("harmless", f"“{old.uid}” has other code; it kept nothing, or keeps nothing now.", uid=old.uid, of_code=True)
         return
     label = f"“{old.uid}”"
     if old.key != new.key:
@@ -185,32 +203,34 @@ def _code(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
     for name in sorted(set(before) & set(after)):
         if before[name] != after[name]:
             what = f"The class {name}, whose objects may be in the state of {label}, has other fields: an old object keeps the old ones."
-            yield Change("cautious", what, "Let the code work with objects that lack the new fields.", old.uid)
+            yield Change("cautious", what, "Let the code work with objects that lack the new fields.", old.uid, of_code=True)
     for name in sorted(set(before) - set(after)):
         what = f"The class {name}, whose objects may be in the state of {label}, is gone: old objects cannot be read without it."
-        yield Change("cautious", what, "Keep a class of that name in that module.", old.uid)
+        yield Change("cautious", what, "Keep a class of that name in that module.", old.uid, proved=bool(after), of_code=True)
+    for name in sorted(set(after) - set(before)):
+        yield Change("harmless", f"Objects of the class {name} may be in the state of {label} now.", uid=old.uid, of_code=True)
 
 
 def _code_changed(known: tuple[str | None, str | None], subject: str, what: str, remedy: str, uid: str) -> Change:
     if known[0] is None:
-        return Change("harmless", f"{subject} is known now: {known[1]}.", uid=uid)
+        return Change("harmless", f"{subject} is known now: {known[1]}.", uid=uid, of_code=True)
     if known[1] is None:
-        return Change("cautious", f"{subject} can no longer be known; it was {known[0]}.", remedy, uid, proved=False)
-    return Change("cautious", what, remedy, uid)
+        return Change("cautious", f"{subject} can no longer be known; it was {known[0]}.", remedy, uid, proved=False, of_code=True)
+    return Change("cautious", what, remedy, uid, of_code=True)
 
 
 def swapped(old: Lock, new: Lock) -> Iterator[Change]:
-    """Yield the operators whose uids have changed places, two and two: Flink gives each the other's state."""
+    """Yield the operators whose uids have changed places: Flink gives each the state of another."""
     for one in old.operators:
         now = new.operator(one.uid)
         if now is None or one.keeps is None or None in (one.function, now.function) or one.function == now.function:
             continue
-        for other in old.operators:
-            instead = new.operator(other.uid)
-            if other.function == now.function and instead is not None and instead.function == one.function:
-                what = f"“{one.uid}” runs {now.function}, which “{other.uid}” did: it would read the state of {one.function} as its own."
-                yield Change("loses-state", what, "Give each operator its uid back.", one.uid)
-                break
+        was = [other.uid for other in old.operators if other.function == now.function and other.keeps is not None]
+        is_now = [other.uid for other in new.operators if other.function == one.function]
+        still = {other.uid for other in new.operators if other.function == now.function}
+        if one.uid not in is_now and is_now and set(was) - still:
+            what = f"“{one.uid}” runs {now.function}, as “{was[0]}” did: it would read the state of {one.function} as its own."
+            yield Change("loses-state", what, "Give each operator its uid back.", one.uid)
 
 
 def _max_parallelism(old: LockedOperator, new: LockedOperator) -> Change:
@@ -281,8 +301,8 @@ def _state(operator: LockedOperator, old: State, new: State, flink: str) -> Iter
     elif old.type != new.type and _UNKNOWN in (old.type, new.type):
         what = f"The type of {label[0].lower()}{label[1:]} is not known in both: {old.type}, {new.type}."
         yield Change("cautious", what, "Keep its descriptor where the function can see it.", uid, old.name, proved=False)
-    elif old.type != new.type and operator.execution_mode == "thread" and _is_pickled(old.type) and _is_pickled(new.type):
-        what = f"{label} was {old.type}, and is {new.type}: in thread mode both are pickled, and old values come back as they were written."
+    elif old.type != new.type and operator.execution_mode == "thread" and _stored(old.type) == _stored(new.type):
+        what = f"{label} was {old.type}, and is {new.type}: in thread mode both are stored alike, and old values come back as they were."
         yield Change("cautious", what, "Let the code work with the old values as well.", uid, old.name)
     elif old.type != new.type:
         yield Change(
@@ -298,9 +318,24 @@ def _state(operator: LockedOperator, old: State, new: State, flink: str) -> Iter
         yield Change(*fields.compare(label, old, new), uid, old.name)
 
 
-def _is_pickled(kind: str) -> bool:
-    """Whether thread mode pickles values of a type, whatever is in it (`to_java_typeinfo` in PyFlink's embedded/java_utils.py)."""
-    return kind.startswith(_PICKLED)
+def _stored(kind: str) -> str:
+    """Return what thread mode makes of a type (`to_java_typeinfo` in PyFlink's embedded/java_utils.py): tuples and rows are pickled."""
+    for holder in ("ListTypeInfo", "MapTypeInfo"):
+        if kind.startswith(f"{holder}<"):
+            return f"{holder}<{', '.join(map(_stored, _parts(kind[len(holder) + 1 : -1])))}>"
+    return "pickled" if kind.startswith(_PICKLED) else _ALIKE.get(kind, kind)
+
+
+def _parts(text: str) -> list[str]:
+    """Divide the arguments of a type at the commas that are not within another."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "<(") - (character in ">)")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
 
 
 def _time_to_live(uid: str, label: str, old: State, new: State, flink: str) -> Change:

@@ -44,7 +44,7 @@ def key(graph: JobGraph, operator: Operator) -> str | None:
     by_node = {entry.node: entry for entry in graph.operators}
     sources = [_made_by(by_node, node) for node in operator.inputs if node in by_node]
     found = [_described(selector) for selector in (_selector(source) for source in sources) if selector]
-    return ", ".join(dict.fromkeys(filter(None, found))) or None
+    return ", ".join(filter(None, found)) or None
 
 
 def _made_by(by_node: dict[int, Operator], node: int) -> Operator:
@@ -69,11 +69,17 @@ def _described(selector: list[Any]) -> str | None:
     if isinstance(selector[0], GETTERS):
         return repr(selector[0]).removeprefix("operator.")
     starts = [entry for user in selector for entry in entries(user)]
-    bodies = reachable(starts)
+    bodies = _of_package(starts)
     if not starts or any(each.node is None for each in bodies):
         return None
     digest = hashlib.sha256("\n".join(text for each in bodies for text in _shapes(each)).encode()).hexdigest()
     return f"{starts[0].label} {digest[:_DIGITS]}"
+
+
+def _of_package(starts: list[Body]) -> list[Body]:
+    """Return functions and what they call in their own packages: whether others can be followed depends on how they were installed."""
+    packages = {(start.function.__module__ or "").split(".")[0] for start in starts}
+    return [each for each in reachable(starts) if (each.function.__module__ or "").split(".")[0] in packages]
 
 
 def _shapes(here: Body) -> Iterator[str]:
@@ -101,17 +107,31 @@ def _shape(node: Any) -> str:
     return repr(node)
 
 
-def pickled(operator: Operator) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    """Return the user's classes that an operator makes objects of, with their fields: what it pickles into its state may be such.
+def pickled(graph: JobGraph, operator: Operator) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """Return the user's classes that an operator, and those before it, make objects of, with their fields.
 
+    What it pickles into its state may be such.
     A `jobkit.batches.KeyedFunction` pickles no objects of them.
     """
     is_batches = any(state.version is not None for state in operator.states)
     if is_batches or not any("Pickled" in state.type for state in operator.states):
         return ()
-    starts = (entry for _, found in operators_functions(operator) for user in found for entry in entries(user))
+    functions = (user for each in _upstream(graph, operator) for _, found in operators_functions(each) for user in found)
+    starts = [entry for user in functions for entry in entries(user)]
     made = {f"{kind.__module__}.{kind.__qualname__}": kind for each in reachable(starts) for kind in _made(each)}
     return tuple((name, tuple(_fields(made[name]))) for name in sorted(made))
+
+
+def _upstream(graph: JobGraph, operator: Operator) -> list[Operator]:
+    """Return an operator and all that its records come from."""
+    by_node = {entry.node: entry for entry in graph.operators}
+    found, queue = {operator.node: operator}, list(operator.inputs)
+    while queue:
+        node = queue.pop()
+        if node in by_node and node not in found:
+            found[node] = by_node[node]
+            queue.extend(by_node[node].inputs)
+    return list(found.values())
 
 
 def _made(here: Body) -> Iterator[type]:

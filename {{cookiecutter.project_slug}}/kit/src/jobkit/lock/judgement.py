@@ -46,7 +46,8 @@ def judge(project: Project, graph: JobGraph, environment: str, *, at_start: bool
         found = [_failed(f"There is no {file.FILE} beside pyproject.toml.", place)]
     else:
         found = [_changed(change, place, at_start=at_start) for change in _weighty(revision.changes)]
-        found = found or [_failed(f"It is not {file.FILE} as `jobkit lock` would write it.", place)]
+        rest = _failed(f"It is not {file.FILE} as `jobkit lock` would write it.", place)
+        found = found or [replace(rest, status="unknown") if at_start else rest]
     return waive(found, project.waivers)
 
 
@@ -58,7 +59,8 @@ def _weighty(changes: Sequence[Change]) -> Sequence[Change]:
 def _changed(change: Change, place: Path, *, at_start: bool) -> Result:
     remedy = f"{change.remedy} Then: jobkit lock" if change.remedy else None
     result = _failed(f"It does not have this change ({change.verdict}): {change.what}", place, remedy, change.uid)
-    is_doubt = not change.proved or (at_start and change.verdict == "harmless")
+    # What is found of the code depends on how it was installed: that alone keeps no job from starting.
+    is_doubt = not change.proved or (at_start and (change.verdict == "harmless" or (change.of_code and change.verdict == "cautious")))
     return replace(result, status="unknown") if is_doubt else result
 
 

@@ -166,7 +166,7 @@ def _operator(graph: JobGraph, operator: Operator) -> LockedOperator:
     if not locked.states and locked.timers == "none":
         return locked
     key = code.key(graph, operator) if operator.kind in KEYED_KINDS else None
-    return replace(locked, function=code.function(operator), key=key, pickles=code.pickled(operator))
+    return replace(locked, function=code.function(operator), key=key, pickles=code.pickled(graph, operator))
 
 
 def _timers(operator: Operator) -> Timers:

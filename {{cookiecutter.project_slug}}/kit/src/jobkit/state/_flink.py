@@ -88,8 +88,8 @@ public class JobkitDescriber implements java.util.function.Function {
                 } finally {
                     stream.close();
                 }
-            } catch (Exception exception) {
-                throw new Unreadable(handle.toString(), exception);
+            } catch (Throwable problem) {
+                throw new Unreadable(handle.toString(), problem);
             }
             return states;
         }

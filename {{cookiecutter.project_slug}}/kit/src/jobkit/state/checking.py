@@ -13,6 +13,7 @@ from ..lock import beside
 from ..project import Project
 from . import compatibility, snapshots
 from .compatibility import Compatibility, Start
+from .snapshots import Snapshot
 
 
 def check(project: Project, graph: JobGraph, snapshot: str | None, lock: Path | None = None) -> Compatibility:
@@ -37,7 +38,7 @@ def check(project: Project, graph: JobGraph, snapshot: str | None, lock: Path | 
         if given is None:
             raise ConfigurationError("There is no such lock.", where=str(lock))
         return compatibility.compare(found, job, given, str(lock))
-    stored = _stored(found.path, graph)
+    stored = _stored(found, graph)
     return compatibility.compare(found, job, stored.lock if stored else None, stored.address if stored else None)
 
 
@@ -46,9 +47,10 @@ def _named(snapshot: str) -> Path | str:
     return snapshot if "://" in snapshot and not snapshot.startswith("file:") else places.path(snapshot).expanduser()
 
 
-def _stored(snapshot: str, graph: JobGraph) -> beside.StoredLock | None:
+def _stored(snapshot: Snapshot, graph: JobGraph) -> beside.StoredLock | None:
     checkpoints = graph.settings["execution.checkpointing.dir"].effective
     try:
-        return beside.find(snapshot, None if checkpoints is None else str(checkpoints))
+        ids = [operator.id for operator in snapshot.operators]
+        return beside.find(snapshot.path, None if checkpoints is None else str(checkpoints), ids)
     except FileSystemError:
         return None  # what the job's own folder is on need not be reachable from here

@@ -167,6 +167,11 @@ def _allowed(losses: Sequence[Change], dropped: Sequence[Dropped]) -> str | None
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason)) if all(reasons) else None
 
 
+def _backend(name: str) -> str:
+    """Return the short name of a state backend that was named by its factory."""
+    return "rocksdb" if name.endswith("RocksDBStateBackendFactory") else name
+
+
 @dataclass(frozen=True)
 class _Comparison:
     """An operator that the snapshot and the job both have."""
@@ -181,8 +186,9 @@ class _Comparison:
     def fate(self) -> Fate:
         """Return what becomes of its state."""
         _, limit = self._task
-        ours = replace(self.ours, max_parallelism=limit)
-        found = [*self._refusals(), *operator_changes(self._before(), ours, self.job.lock.flink)]
+        before, ours = self._before(), replace(self.ours, max_parallelism=limit)
+        refusals = list(self._refusals())
+        found = [*refusals, *(change for change in operator_changes(before, ours, self.job.lock.flink) if self._holds(change.state))]
         found += [self.swap] if self.swap else []
         losses = [change for change in found if change.verdict == "loses-state"]
         doubts = [*(change for change in found if not change.proved), *self._doubts(found)]
@@ -190,7 +196,9 @@ class _Comparison:
         if losses:
             left = {state.name for state in self.ours.states}
             is_dropped = all(change.state is not None and change.state not in left for change in losses)
-            allowed = _allowed(losses, self.job.dropped)
+            # Only what Flink leaves behind can be given up: what it refuses, or would misread, stays what it is.
+            is_left_behind = is_dropped or (not refusals and before.execution_mode != ours.execution_mode)
+            allowed = _allowed(losses, self.job.dropped) if is_left_behind else None
             return self._as("dropped" if is_dropped else "incompatible", losses, allowed)
         if doubts:
             return self._as("unknown", doubts)
@@ -211,14 +219,15 @@ class _Comparison:
 
     def _before(self) -> LockedOperator:
         """Return the operator as it was when the snapshot was taken: what that says goes before the lock's word."""
-        # Where the job sets none, Flink takes the snapshot's.
-        max_parallelism = None if self._task[1] is None else self.state.max_parallelism
+        # Where the job sets none, Flink takes the snapshot's; of what holds something, `_refusals` compares it.
+        limit = self._task[1]
+        max_parallelism = limit if limit is None or _holds_something(self.state) else self.state.max_parallelism
         if self.theirs is not None:
-            return replace(self.theirs, max_parallelism=max_parallelism)
+            return replace(self.theirs, max_parallelism=max_parallelism, execution_mode=self._mode(self.theirs))
         return replace(
             self.ours,
             max_parallelism=max_parallelism,
-            execution_mode=self._mode(),
+            execution_mode=self._mode(self.ours),
             states=tuple(self._states()) if self.ours.execution_mode is not None else self.ours.states,
         )
 
@@ -234,12 +243,26 @@ class _Comparison:
         state = State(name, kind, "unknown")
         return self.ours.like(state) or state
 
-    def _mode(self) -> str | None:
-        """Return the mode in which the keyed states were written, which their names tell; the job's when there are none."""
-        if self.ours.execution_mode is None:
+    def _mode(self, known: LockedOperator) -> str | None:
+        """Return the mode in which the keyed states were written, which their names tell; what is known when there are none."""
+        if known.execution_mode is None:
             return None
         modes = {"process" if each.stored_as != each.name else "thread" for each in self.state.keyed_states if each.kind != "timers"}
-        return modes.pop() if len(modes) == 1 else self.ours.execution_mode
+        return modes.pop() if len(modes) == 1 else known.execution_mode
+
+    @property
+    def _names(self) -> set[str]:
+        """The names of the states that the snapshot holds, timers aside."""
+        return {each.name for each in self.state.keyed_states if each.kind != "timers"} | set(self.state.operator_states)
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether all states could be read; those of some kinds of handles, as of the changelog, cannot."""
+        return bool(self.state.keyed_states) or not self.state.keyed_handles
+
+    def _holds(self, state: str | None) -> bool:
+        """Whether a state counts: one that no record ever touched is in no snapshot."""
+        return state is None or not self._is_read or state in self._names
 
     def _refusals(self) -> Iterator[Change]:
         """Yield for what Flink would refuse the state, whatever the job was like that took the snapshot."""
@@ -248,9 +271,20 @@ class _Comparison:
             limit = self.state.max_parallelism
             what = f"Its parallelism is {parallelism}, and the snapshot's maximum parallelism {limit}: Flink does not start it."
             yield Change("loses-state", what, f"Run it with at most {limit} subtasks.", self.ours.uid)
-        backend = self.job.lock.backend
+        if own_limit is not None and own_limit != self.state.max_parallelism and _holds_something(self.state):
+            limit = self.state.max_parallelism
+            what = f"The maximum parallelism of its task was {limit}, and is {own_limit}: Flink does not start it."
+            yield Change("loses-state", what, f"Set it to {limit} again.", self.ours.uid)
+        if self.theirs is not None and not self.theirs.unknown:
+            for name in sorted(self._names):
+                if name in {state.name for state in self.ours.states} - {state.name for state in self.theirs.states}:
+                    what = (
+                        f"The snapshot holds an older state “{name}”, of a job before the one that took it: it would be read as this one."
+                    )
+                    yield Change("loses-state", what, "Give the new one a name that no state had.", self.ours.uid, name)
+        backend = _backend(self.job.lock.backend)
         wrote = {_BACKENDS.get(handle) for handle in self.state.keyed_handles} - {None, backend}
-        if wrote and self.snapshot.format != "canonical":
+        if wrote and backend in _BACKENDS.values() and self.snapshot.format != "canonical":
             other = str(next(iter(wrote)))
             what = f"Its keyed state was written by the state backend {other}, and the job has {backend}, which cannot read that."
             remedy = f"Take a savepoint of the format CANONICAL, which every backend reads, or keep state.backend.type: {other}."
@@ -261,8 +295,11 @@ class _Comparison:
         if not _holds_something(self.state):
             yield from (change for change in found if change.verdict == "cautious")
             return
-        keyed = [each for each in self.state.keyed_states if each.kind != "timers"]
-        if self.theirs is None and self.ours.execution_mode is not None and (keyed or self.state.operator_states):
+        is_python = self.ours.execution_mode is not None
+        if is_python and (not self._is_read or self.state.has_raw_state):
+            what = "What states the snapshot holds of it cannot be read."
+            yield Change("cautious", what, "Take a savepoint of the format CANONICAL.", self.ours.uid)
+        if self.theirs is None and is_python and self._names:
             what = "The lock of the job that took the snapshot was not found: whether types and key are the same cannot be known."
             yield Change("cautious", what, "Name the lock: --lock FILE.", self.ours.uid)
         if self.ours.unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,11 @@ def fetch(project: Project, address: str | None) -> Path | None:
     jar = _newest(project, plugin, project.flink or __version__)
     place = folder / plugin
     place.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # it is there already, or another process has just made it
+        (place / jar.name).symlink_to(jar)
     for link in place.iterdir():
-        link.unlink()
-    (place / jar.name).symlink_to(jar)
+        if link.name != jar.name:
+            link.unlink(missing_ok=True)
     return folder
 
 
@@ -54,7 +57,7 @@ def _newest(project: Project, plugin: str, version: str) -> Path:
     """Fetch a plug-in of a version of Flink, or of the newest patch before it that was published."""
     minor, _, patch = version.rpartition(".")
     error: ConfigurationError | None = None
-    for number in range(int(patch), -1, -1):
+    for number in range(int(patch) if patch.isdecimal() else -1, -1, -1):
         try:
             return jars.fetch(project, [f"org.apache.flink:{plugin}:{minor}.{number}"])[0]
         except ConfigurationError as caught:  # noqa: PERF203  (few)
