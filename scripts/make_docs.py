@@ -67,14 +67,14 @@ holds state is never among those that vanish, unless the edit removes it."""
 
 
 _STATE_EDITS = """\
-What becomes of a job's state when the job is edited. Each edit was really run, on Flink 2.2: a job counts, and leaves a savepoint (where it says so, a
-checkpoint); the edited job is started from that, and what its states hold is compared with what they must hold. Beside it stands what
-`jobkit lock --check` says of the edit, and `jobkit compat` of the snapshot, before the start. The test is
-`tests/kit/lock/edits`: when Flink does something else, or jobkit says something else, it fails.
+What becomes of a job's state when the job is edited. Each edit was really run, on Flink 2.2: a job counts, and leaves a savepoint
+(where it says so, a checkpoint); the edited job is started from that, and what its states hold is compared with what they must
+hold. Beside it stands what `jobkit lock --check` says of the edit, and `jobkit compat` of the snapshot, before the start. The test
+is `tests/kit/lock/edits`: when Flink does something else, or jobkit says something else, it fails.
 
-*Kept*: each state was found, with its values. *Lost*: some state began from nothing, and Flink said nothing. *Garbage*: something was read that nobody
-had written. *Refused*: Flink did not start the job. *Failed*: it failed when the states were opened or read. Where nothing else is said,
-the job runs in process mode, in which Flink sees bytes where PyFlink has types.
+*Kept*: each state was found, with its values. *Lost*: some state began from nothing, and Flink said nothing. *Garbage*: something
+was read that nobody had written. *Refused*: Flink did not start the job. *Failed*: it failed when the states were opened or read.
+Where nothing else is said, the job runs in process mode, in which Flink sees bytes where PyFlink has types.
 
 No edit that does not keep the state is called harmless, or simply restored; none that keeps it is called a loss."""
 

@@ -31,7 +31,8 @@ def burner(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def cluster(burner: Project) -> Iterator[FlinkCluster]:
     """A Flink cluster with one TaskManager of one slot."""
-    values = configuration.load(burner.conf, "local").values
+    waiting = {"resourcemanager.standalone.start-up-time": "86400000"}  # for a TaskManager that takes the place of another
+    values = {**configuration.load(burner.conf, "local").values, **waiting}
     place = Machine(burner.root, library=jars.library(burner), java=java.find())
     cluster = FlinkCluster(burner.work / "run", place=place, configuration=values)
     try:
@@ -47,6 +48,9 @@ def start(cluster: FlinkCluster) -> Iterator[Start]:
     started: list[str] = []
 
     def submit(mode: str, *, python: bool = True) -> str:
+        if not cluster.running_task_managers:  # one may die when a job in process mode is cancelled: an error of PyFlink's
+            cluster.start_task_manager()
+            cluster.wait_for_task_managers()
         options = ["-p", "1", "-D", f"python.execution-mode={mode}", "-pym", "burner"]
         client = cluster.submit(options, {"BURNER_PYTHON": "yes" if python else "no"})
         job = until(partial(job_id, client), what="the job was submitted", seconds=SECONDS, log=cluster.logs)
