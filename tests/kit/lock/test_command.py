@@ -76,7 +76,7 @@ def test_json(project: TinyProject) -> None:
     assert (found["exists"], found["current"]) == (True, False)
     assert {change["uid"] for change in found["changes"]} == {"count/key-by", "count", "out"}
     assert [change["uid"] for change in found["changes"] if change["verdict"] == "loses-state"] == ["count"]
-    assert all(set(change) == {"verdict", "what", "remedy", "uid", "state", "proved"} for change in found["changes"])
+    assert all(set(change) == {"verdict", "what", "remedy", "uid", "state", "proved", "of_code"} for change in found["changes"])
 
 
 def test_a_check_drops_nothing(project: TinyProject) -> None:

@@ -266,6 +266,10 @@ def test_broadcast_state_is_known_by_its_name() -> None:
     """It is among the operator states; those of Java operators are Flink's own affair."""
     rules = State("rules", "broadcast", "MapTypeInfo<String, Long>")
     operator = replace(STATELESS, kind="broadcast-process", states=(rules,))
+    in_process = replace(NOTHING, bytes=10, operator_states=("python-state-rules",))
+    assert only(judged([in_process], lock(operator), lock(operator))).verdict == "restored"
+    assert only(judged([in_process], lock(operator), None)).verdict == "unknown"
+    assert only(judged([in_process], lock(replace(operator, states=())), lock(operator))).verdict == "dropped"
     held = replace(NOTHING, bytes=10, operator_states=("rules",))
     assert only(judged([held], lock(operator), lock(operator))).verdict == "restored"
     assert only(judged([held], lock(replace(operator, states=())), None)).verdict == "dropped"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ..graph import State
 from ..lock import Change, Dropped, Lock, LockedOperator, flink_changes, operator_changes, swapped, uid_back
 from ..lock.model import BROADCAST
-from .snapshots import OperatorState, Snapshot
+from .snapshots import OperatorState, Snapshot, given_name
 
 Outcome = Literal["restored", "rescaled", "new", "dropped", "incompatible", "unknown"]
 
@@ -237,7 +237,7 @@ class _Comparison:
             if each.kind != "timers":
                 yield self._state(each.name)
         for name in self.state.operator_states:
-            yield self._state(name, BROADCAST)
+            yield self._state(given_name(name), BROADCAST)
 
     def _state(self, name: str, kind: str = "value") -> State:
         state = State(name, kind, "unknown")
@@ -253,7 +253,7 @@ class _Comparison:
     @property
     def _names(self) -> set[str]:
         """The names of the states that the snapshot holds, timers aside."""
-        return {each.name for each in self.state.keyed_states if each.kind != "timers"} | set(self.state.operator_states)
+        return {each.name for each in self.state.keyed_states if each.kind != "timers"} | set(map(given_name, self.state.operator_states))
 
     @property
     def _is_read(self) -> bool:

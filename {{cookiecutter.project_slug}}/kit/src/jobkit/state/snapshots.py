@@ -33,7 +33,12 @@ class KeyedState:
     @property
     def name(self) -> str:
         """The name that the job gave it."""
-        return self.stored_as.removeprefix(_PYTHON_STATE)
+        return given_name(self.stored_as)
+
+
+def given_name(stored_as: str) -> str:
+    """Return the name that the job gave a state which Flink stores by another: keyed and broadcast states of Python operators."""
+    return stored_as.removeprefix(_PYTHON_STATE)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class OperatorState:
         bytes: The size of its state.
         checkpointed_bytes: How much of that was written anew for this snapshot.
         keyed_states: Its keyed states and timers, by name.
-        operator_states: The names of its operator states: source positions, broadcast state.
+        operator_states: The names of its operator states, as Flink stores them: source positions, broadcast state.
         has_raw_state: Whether it has raw state, keyed or not, which Flink cannot look into.
         keyed_handles: The classes of Flink's handles to its keyed state, without package.
         shared_files: How many files of RocksDB later checkpoints may share: those of an incremental checkpoint.
