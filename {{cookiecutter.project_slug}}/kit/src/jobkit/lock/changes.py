@@ -225,12 +225,24 @@ def swapped(old: Lock, new: Lock) -> Iterator[Change]:
         now = new.operator(one.uid)
         if now is None or one.keeps is None or None in (one.function, now.function) or one.function == now.function:
             continue
-        was = [other.uid for other in old.operators if other.function == now.function and other.keeps is not None]
-        is_now = [other.uid for other in new.operators if other.function == one.function]
-        still = {other.uid for other in new.operators if other.function == now.function}
-        if one.uid not in is_now and is_now and set(was) - still:
-            what = f"“{one.uid}” runs {now.function}, as “{was[0]}” did: it would read the state of {one.function} as its own."
+        owner = _owner(old, new, one, str(now.function))
+        if owner is not None:
+            what = f"“{one.uid}” runs {now.function}, as “{owner.uid}” did: it would read the state of {one.function} as its own."
             yield Change("loses-state", what, "Give each operator its uid back.", one.uid)
+
+
+def _owner(old: Lock, new: Lock, one: LockedOperator, function: str) -> LockedOperator | None:
+    """Return the operator whose uid another one has taken, while a third, or that very one, has got its own."""
+    was = [other for other in old.operators if other.function == function and other.keeps is not None]
+    for other in was:
+        instead = new.operator(other.uid)
+        if instead is not None and instead.function == one.function:
+            return other
+    still_runs = was and getattr(new.operator(was[0].uid), "function", None) == function
+    moved = any(
+        each.function == one.function and getattr(old.operator(each.uid), "function", None) != one.function for each in new.operators
+    )
+    return was[0] if len(was) == 1 and moved and not still_runs else None
 
 
 def _max_parallelism(old: LockedOperator, new: LockedOperator) -> Change:
