@@ -64,7 +64,7 @@ docs: .venv/.dev
 .venv/.dev: .venv/.demo cookiecutter.json $(KIT)/pyproject.toml
 	@set -e; ln -sfn '../$(KIT)' .venv/kit; \
 	flink=$$($(BIN)/python -c "import json; print(json.load(open('cookiecutter.json'))['_flink_versions']['2.2']['pyflink'])"); \
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev --editable './.venv/kit[profile,testing]' "apache-flink==$$flink" 'setuptools<81'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group dev --editable './.venv/kit[postgresql,profile,testing]' "apache-flink==$$flink" 'setuptools<81'
 	@touch $@
 
 clean:

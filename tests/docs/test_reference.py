@@ -7,9 +7,13 @@ import re
 import subprocess
 import sys
 from dataclasses import asdict
+from datetime import datetime, timezone
 
 from jobkit.bench.job import Figures, Vertex
 from jobkit.bench.measure import Checkpoints
+from jobkit.deployment import commands, views
+from jobkit.deployment.instance import Instance, Specification
+from jobkit.deployment.replacement import RolledBack
 from jobkit.doctor import Check
 from jobkit.findings import Finding
 from jobkit.graph import JobGraph, Operator, State
@@ -57,13 +61,14 @@ def test_every_variable_of_the_job_is_listed() -> None:
 def test_json_examples_are_json() -> None:
     """What is shown as JSON can be parsed."""
     page = (REFERENCE / "json.md").read_text(encoding="utf-8")
-    assert len([json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]) == 7
+    assert len([json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]) == 9
 
 
 def test_json_fields_are_those_of_the_commands() -> None:
     """The examples have the fields that the code writes: none is missing, none is invented."""
     page = (REFERENCE / "json.md").read_text(encoding="utf-8")
-    graph, check, lock, compat, bench, config, doctor = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    documents = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    graph, check, lock, compat, instance, failure, bench, config, doctor = documents
     state = State("hours", "map", "?")
     operator = Operator("a", "b", "c", "source", 1, 1, None, False, (), None, None, None, 1, (), states=(state,))  # noqa: FBT003
     written = JobGraph("job", [operator], {}, None).to_json()
@@ -78,6 +83,12 @@ def test_json_fields_are_those_of_the_commands() -> None:
     compared = without_snapshot(Start(lock_of_nothing, {}))
     assert compat.keys() == compared.to_json().keys()
     assert compat["operators"][0].keys() == asdict(Fate(None, "a", None, "dropped")).keys()
+    specification = Specification.from_json({})
+    written = views.to_json(Instance("u", "d", 1, datetime.now(timezone.utc), "b", specification))
+    assert instance.keys() == written.keys()
+    assert instance["specification"].keys() == written["specification"].keys()
+    rolled_back = RolledBack({"reason": "r", "way_back": "s", "back": "b"})
+    assert failure["error"].keys() == commands.facts(rolled_back).keys()
     vertex = Vertex("a", 0.5, 0.5)
     measured = Figures(1, True, False, 1.0, 1.0, 1.0, 1.0, 2, 2, Checkpoints(0, (), (), 0), [vertex], [])  # noqa: FBT003
     assert bench.keys() == measured.to_json().keys()

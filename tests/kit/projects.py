@@ -181,6 +181,10 @@ def run(command: list[str], folder: Path, **more: str) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False)
 
 
+JOBKIT = (sys.executable, "-W", "ignore", "-c", "from jobkit.cli import main; main()")
+"""The command line, with Python's warnings about PyFlink's own imports off."""
+
+
 def jobkit(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a folder, with Python's warnings about PyFlink's own imports off."""
-    return run([sys.executable, "-W", "ignore", "-c", "from jobkit.cli import main; main()", *arguments], folder, **more)
+    """Run the command line in a folder."""
+    return run([*JOBKIT, *arguments], folder, **more)

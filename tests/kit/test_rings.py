@@ -21,14 +21,17 @@ OUTER = (
     "bench",
     "cli",
     "cluster",
+    "deployment",
     "doctor",
     "display",
     "manifest",
     "pictures",
     "profile",
+    "rehearsal",
     "reports",
     "state",
     "tables",
+    "terminal",
     "testing",
 )
 """The modules and packages that may use libraries. Every other one is of the inner ring: a new module is, until it says so here."""

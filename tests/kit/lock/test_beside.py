@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from jobkit.errors import ConfigurationError
-from jobkit.filesystem import FileSystemError
+from jobkit.filesystem import FileSystemError, delete, write
 from jobkit.lock import text
-from jobkit.lock.beside import find, store
+from jobkit.lock.beside import find, of_savepoint, store
 
 from .locks import JAVA, KEYED, SINK, SOURCE, lock
 
@@ -122,3 +122,18 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
         store(lock(JAVA, SINK), f"file://{tmp_path}/checkpoints", JOB)
     with pytest.raises(FileSystemError, match="UnsupportedFileSystemSchemeException"):
         store(lock(JAVA), "nowhere://bucket/checkpoints", JOB)
+
+
+def test_the_lock_beside_a_savepoint_goes_before_that_of_its_job(checkpoints: Path, tmp_path: Path) -> None:
+    """It has the savepoint's name, and not a place in its folder, which Flink could not remove then."""
+    store(FIRST, f"file://{checkpoints}", JOB, NOON)
+    savepoint = snapshot(tmp_path / "savepoints" / f"savepoint-{JOB[:6]}-0123456789ab", at(1))
+    write(of_savepoint(f"{savepoint}/"), text(SECOND))
+    found = find(savepoint, f"file://{checkpoints}")
+    assert found is not None
+    assert (found.lock, found.address) == (SECOND, f"{savepoint}.lock")
+    delete(of_savepoint(savepoint))
+    delete(of_savepoint(savepoint))
+    found = find(savepoint, f"file://{checkpoints}")
+    assert found is not None
+    assert found.lock == FIRST

@@ -231,6 +231,15 @@ def test_a_key_is_known_by_what_computes_it(read: Read, change: tuple[str, str],
     assert {uid for uid in before if before[uid].key != after[uid].key} == keys
 
 
+def test_two_lambdas_on_a_line_are_told_apart(read: Read) -> None:
+    """By their constants, where the names in them are the same."""
+    two = "by_rest.connect(numbers.key_by(lambda number: number % 5, Types.LONG()))"
+    line = "numbers.connect(numbers).key_by(lambda one: one % 7, lambda one: one % {}, Types.LONG())"
+    keys = [str(by_uid(read((two, line.format(number))))["by-two"].key).split(", ") for number in (11, 13)]
+    assert keys[0][0] == keys[1][0] != keys[0][1]
+    assert keys[0][1] != keys[1][1]
+
+
 def test_a_class_that_is_made_elsewhere_is_found(read: Read) -> None:
     """In a function that the operator's calls; one that is no longer made is no longer there."""
     assert by_uid(read(("Note(value, [])", "value")))["by-lambda"].pickles == ()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jobkit import launch
 from jobkit.graph import JobGraph, Operator, State
 from jobkit.launch import _may_set
 from jobkit.lock import code, lock_of, write
@@ -102,10 +103,12 @@ def test_a_start_warns_of_what_is_found_of_the_code(tmp_path: Path, monkeypatch:
         assert (found.status, "ran Count, and runs Total" in found.message) == (status, True)
 
 
-def test_flink_or_a_platform_may_refuse_what_a_program_sets() -> None:
+def test_flink_or_a_platform_may_refuse_what_a_program_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the job keeps the id that it is given, and no lock is stored."""
     assert _may_set(graph_of())
     assert not _may_set(replace(graph_of(), configuration={"execution.program-config.enabled": "false"}))
+    monkeypatch.setattr(launch, "_MANAGED", tmp_path)
+    assert not _may_set(graph_of())
 
 
 @pytest.mark.parametrize("at_start", [True, False])

@@ -48,9 +48,7 @@ def start(cluster: FlinkCluster) -> Iterator[Start]:
     started: list[str] = []
 
     def submit(mode: str, *, python: bool = True) -> str:
-        if not cluster.running_task_managers:  # one may die when a job in process mode is cancelled: an error of PyFlink's
-            cluster.start_task_manager()
-            cluster.wait_for_task_managers()
+        cluster.replace_task_managers(1)  # one may die when a job in process mode is cancelled: an error of PyFlink's
         options = ["-p", "1", "-D", f"python.execution-mode={mode}", "-pym", "burner"]
         client = cluster.submit(options, {"BURNER_PYTHON": "yes" if python else "no"})
         job = until(partial(job_id, client), what="the job was submitted", seconds=SECONDS, log=cluster.logs)

@@ -226,9 +226,7 @@ class Runs:
 
     def _complete(self) -> None:
         """Replace a TaskManager that has crashed, as it may when the Python of a job fails in process mode with RocksDB."""
-        if not self._cluster.running_task_managers:
-            self._cluster.start_task_manager()
-            self._cluster.wait_for_task_managers()
+        self._cluster.replace_task_managers(1)
 
     def submit(self, built: Built) -> str:
         """Submit a job."""

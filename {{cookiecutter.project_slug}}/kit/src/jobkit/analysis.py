@@ -100,7 +100,7 @@ def of_project(project: Project, environment: str, configuration: Configuration,
     if environment == LOCAL:
         values = {**values, **Workplace(project).configuration}
     settings, notes = _settings(build)
-    with _without_workers():
+    with without_workers():
         graph = entry.build_graph(build, settings, values)[1]
         again = entry.build_graph(build, settings, values)[1] if judged else None
     if again is None:
@@ -110,7 +110,7 @@ def of_project(project: Project, environment: str, configuration: Configuration,
 
 
 @contextlib.contextmanager
-def _without_workers() -> Iterator[None]:
+def without_workers() -> Iterator[None]:
     """Keep PyFlink from starting what would run the job's functions in this process: that imports Apache Beam, which takes seconds."""
     name = "_python_worker_execution_mode"
     before = os.environ.get(name)
@@ -153,7 +153,7 @@ def of_program(read: Callable[[], list[JobGraph]], environment: str, *, judged: 
     from . import states
     from .guardrails import Job, judge
 
-    with _without_workers():
+    with without_workers():
         graphs = read()
         again = read() if judged else []
     for number, graph in enumerate(graphs):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from .deployment import commands
 from .errors import ConfigurationError, JobkitError, NoProject
 from .project import LOCAL, Project, environment_name, find_project
+from .rehearsal.command import rehearse
+from .terminal import Env, Json, OptionalEnv, debugging, document, notes, out, reading, wide
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -24,26 +25,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
-_ENV = "The environment: the file in conf/ that is laid over base.yaml."
-Env = Annotated[str, typer.Option("--env", help=_ENV)]
-OptionalEnv = Annotated[str | None, typer.Option("--env", help=f"{_ENV} By default what JOBKIT_ENV names, or else prod.")]
 Program = Annotated[Path | None, typer.Option("--program", help="Any PyFlink program instead of this project's pipeline.")]
 
 Jars = Annotated[list[Path] | None, typer.Option("--jar", help="A connector jar for --program; may be repeated.")]
 Arguments = Annotated[list[str] | None, typer.Argument(help="Arguments of --program, after --.")]
 
-_out = Console(highlight=False)
-_notes = Console(stderr=True, highlight=False)
-
 
 @app.callback()
 def options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
     """Start, test and run a PyFlink job."""
-    _debugging.append(debug)
-
-
-_debugging: list[bool] = []
+    debugging.append(debug)
 
 
 @app.command()
@@ -57,13 +48,13 @@ def config(env: OptionalEnv = None, as_json: Json = False) -> None:
     project = find_project(Path.cwd())
     configuration = read(project.conf, env or environment_name())
     _provide_jvm(project)
-    with _reading(as_json):
+    with reading(as_json):
         known = Options.of_flink()
     mistakes = find_mistakes(configuration, known)
     if as_json:
-        _document(configuration_json(configuration, known, mistakes))
+        document(configuration_json(configuration, known, mistakes))
     else:
-        _wide().print(configuration_table(configuration, known, mistakes))
+        wide().print(configuration_table(configuration, known, mistakes))
     raise typer.Exit(2 if any(finding.is_wrong for finding in mistakes) else 0)
 
 
@@ -75,9 +66,9 @@ def doctor(as_json: Json = False) -> None:
 
     checks = examine(find_project(Path.cwd()))
     if as_json:
-        _document({"checks": [result.to_json() for result in checks]})
+        document({"checks": [result.to_json() for result in checks]})
     else:
-        _wide().print(doctor_table(checks))
+        wide().print(doctor_table(checks))
     raise typer.Exit(1 if any(result.status == "fail" for result in checks) else 0)
 
 
@@ -93,11 +84,6 @@ def _provide_jvm(project: Project) -> None:
         os.environ["FLINK_LIB_DIR"] = str(library)
 
 
-def _wide() -> Console:
-    """Return a console for tables; a pipe has no width of its own."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140)
-
-
 @app.command()
 def graph(
     program: Program = None,
@@ -108,7 +94,7 @@ def graph(
     arguments: Arguments = None,
 ) -> None:
     """Show the operators as Flink sees them, with their uids; with --svg a picture of them."""
-    with _reading(as_json):
+    with reading(as_json):
         found = _analysis(program, env, jar, arguments, judged=False)
     if svg is not None:
         from .pictures import svg as draw
@@ -116,34 +102,34 @@ def graph(
         for number, job in enumerate(found.jobs):
             file = svg if number == 0 else svg.with_stem(f"{svg.stem}-{number + 1}")
             _write(file, draw(job))
-            _notes.print(f"The picture of {job.name} is in {file}.")
+            notes.print(f"The picture of {job.name} is in {file}.")
     if as_json:
-        _document({"jobs": [job.to_json() for job in found.jobs]})
+        document({"jobs": [job.to_json() for job in found.jobs]})
         return
     from .tables import operators
 
     for job in found.jobs:
-        _out.print(operators(job))
+        out.print(operators(job))
     for note in found.notes:
-        _notes.print(note, style="dim")
+        notes.print(note, style="dim")
 
 
 @app.command()
 def check(program: Program = None, env: OptionalEnv = None, jar: Jars = None, as_json: Json = False, arguments: Arguments = None) -> None:
     """Hold the job and its configuration to the guardrails, without starting anything."""
-    with _reading(as_json):
+    with reading(as_json):
         found = _analysis(program, env or environment_name(), jar, arguments, judged=True)
     pairs = list(zip(found.jobs, found.results, strict=True))
     if as_json:
-        _document({"results": [{**result.to_json(), "job": job.name} for job, results in pairs for result in results]})
+        document({"results": [{**result.to_json(), "job": job.name} for job, results in pairs for result in results]})
     else:
         from .tables import findings
 
         for job, results in pairs:
-            _out.print(f"[bold]{job.name}[/bold]")
-            _out.print(findings(results))
+            out.print(f"[bold]{job.name}[/bold]")
+            out.print(findings(results))
         for note in found.notes:
-            _notes.print(note, style="dim")
+            notes.print(note, style="dim")
     if any(result.status == "fail" for _, results in pairs for result in results):
         raise typer.Exit(1)
 
@@ -166,16 +152,16 @@ def lock(
         raise ConfigurationError("--check writes nothing, and so drops nothing.", remedy="Leave --check out, or --drop and --reason.")
     file = find_project(Path.cwd()).root / locks.FILE
     old = locks.read(file)
-    with _reading(as_json):
+    with reading(as_json):
         found = _analysis(None, env or environment_name(), None, None, judged=False)
     revision = locks.Revision(old, locks.lock_of(found.jobs[0]))
     if as_json:
-        _document(revision.to_json())
+        document(revision.to_json())
     else:
         for note in found.notes:
-            _notes.print(note, style="dim")
+            notes.print(note, style="dim")
         if revision.changes:
-            _out.print(changes(revision.changes))
+            out.print(changes(revision.changes))
     if not check_only:
         locks.write(revision.next(drop or (), reason), file)
     if not as_json:
@@ -186,7 +172,7 @@ def lock(
         else:
             what = f"There is no {file.name}" if old is None else f"{file.name} is not that of the job"
             note = f"{what}. Write it: jobkit lock"
-        _notes.print(note, markup=False)
+        notes.print(note, markup=False)
     raise typer.Exit(1 if check_only and not revision.is_current else 0)
 
 
@@ -208,7 +194,7 @@ def compat(
 
     project, environment = find_project(Path.cwd()), env or environment_name()
     configuration = _configuration(project, environment)
-    with _reading(as_json):
+    with reading(as_json):
         plugins = filesystems.fetch(project, snapshot)
         analysis.prepare(project, plugins=plugins)
         read = analysis.of_project(project, environment, configuration, judged=False)
@@ -216,18 +202,18 @@ def compat(
             filesystems.initialize(configuration.values)
         found = checking.check(project, read.jobs[0], snapshot, lock_file)
     if as_json:
-        _document(found.to_json())
+        document(found.to_json())
     else:
-        _wide().print(fates(found))
+        wide().print(fates(found))
         for note in read.notes:
-            _notes.print(note, style="dim")
+            notes.print(note, style="dim")
         if found.snapshot is None:
             note = "No snapshot was named: the job would begin without state."
         elif found.lock is None:
             note = "No lock was found for the snapshot: types were not compared. Name it, or the environment of the job: --lock, --env"
         else:
             note = f"What took the snapshot is in {found.lock}."
-        _notes.print(note, style="dim", markup=False, soft_wrap=True)
+        notes.print(note, style="dim", markup=False, soft_wrap=True)
     raise typer.Exit(0 if found.is_compatible else 1)
 
 
@@ -249,19 +235,19 @@ def run(
     stdout = Console(file=sys.stdout, highlight=False)
     options = Options(environment=env, snapshot=snapshot, parallelism=parallelism)
     try:
-        with interruption.listening(), contextlib.redirect_stdout(sys.stderr), display.Display(_notes) as shown:
+        with interruption.listening(), contextlib.redirect_stdout(sys.stderr), display.Display(notes) as shown:
             local = LocalRun(find_project(Path.cwd()), options, shown)
             with local.execute() as outcome:
                 shown.close()
                 display.show(outcome, stdout, as_json=as_json)
                 if keep:
-                    _notes.print(f"The web UI is up at {outcome.url} until Ctrl-C.")
+                    notes.print(f"The web UI is up at {outcome.url} until Ctrl-C.")
                     interruption.wait()
     except (JobkitError, KeyboardInterrupt) as caught:
         error = caught if isinstance(caught, JobkitError) else Interrupted(Path(snapshot) if snapshot else None)
-        if any(_debugging):
+        if any(debugging):
             raise
-        display.show_failure(error, stdout, _notes, as_json=as_json)
+        display.show_failure(error, stdout, notes, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
     raise typer.Exit(1 if outcome.verdict.differences else 0)
 
@@ -284,14 +270,14 @@ def bench(
     from .cluster.local import Options
 
     options, load = Options(environment=env, parallelism=parallelism), Load(records, warm_up, limit)
-    with interruption.listening(), _reading(quiet=True), display.Display(_notes) as shown:
+    with interruption.listening(), reading(quiet=True), display.Display(notes) as shown:
         figures = JobBench(find_project(Path.cwd()), options, load, shown).run()
     if as_json:
-        _document(figures.to_json())
+        document(figures.to_json())
         return
-    _wide().print(report.table(figures))
+    wide().print(report.table(figures))
     for note in report.notes(figures):
-        _notes.print(note, style="dim", markup=False)
+        notes.print(note, style="dim", markup=False)
 
 
 @app.command()
@@ -309,31 +295,20 @@ def profile(
 
     drawing = Drawing(out)
     found = Profiling(url, job)
-    with interruption.listening(), _reading(quiet=True), display.Display(_notes) as shown:
+    with interruption.listening(), reading(quiet=True), display.Display(notes) as shown:
         outcome = found.run(seconds, lambda: _analysis(None, LOCAL, None, None, judged=False).jobs, shown)
         drawing.draw(outcome.profile.job.name, outcome.profile.lines())
     if as_json:
-        _document({**outcome.profile.to_json(), "file": str(out), "notes": outcome.notes})
+        document({**outcome.profile.to_json(), "file": str(out), "notes": outcome.notes})
         return
-    _wide().print(outcome.profile.table())
+    wide().print(outcome.profile.table())
     for note in outcome.notes:
-        _notes.print(note, style="dim", markup=False)
-    _notes.print(f"The flame graph is in {out}.", markup=False)
+        notes.print(note, style="dim", markup=False)
+    notes.print(f"The flame graph is in {out}.", markup=False)
 
 
-@contextlib.contextmanager
-def _reading(quiet: bool) -> Iterator[None]:
-    """Show that work is going on, and keep what user code, libraries and the JVM print away from stdout."""
-    status = contextlib.nullcontext() if quiet or not _notes.is_terminal else _notes.status("Reading the job …")
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)  # also for what is started meanwhile
-    try:
-        with status, contextlib.redirect_stdout(sys.stderr):
-            yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+app.command()(rehearse)
+commands.register(app)
 
 
 def _analysis(program: Path | None, env: str, jars: list[Path] | None, arguments: list[str] | None, *, judged: bool) -> Analysis:
@@ -365,10 +340,6 @@ def _configuration(project: Project, env: str) -> Configuration:
     return load(project.conf, env)
 
 
-def _document(content: object) -> None:
-    print(json.dumps(content, indent=2, ensure_ascii=False))
-
-
 def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
@@ -381,7 +352,7 @@ def main() -> None:
     try:
         app()
     except JobkitError as error:
-        if any(_debugging):
+        if any(debugging):
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -115,6 +115,23 @@ def read(conf_dir: Path, environment: str) -> Configuration:
     return Configuration(environment, entries, (*base.findings, *overlay.findings))
 
 
+def parallelism(values: Mapping[str, str], default: int, where: str) -> int:
+    """Return a configuration's `parallelism.default`.
+
+    Args:
+        values: Flink's keys and values.
+        default: What holds when it is not set.
+        where: Where the values are written.
+
+    Raises:
+        ConfigurationError: When it is no number.
+    """
+    text = values.get("parallelism.default", str(default))
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigurationError("parallelism.default must be a number, 1 or more.", found=text, where=where)
+    return int(text)
+
+
 def write(values: Mapping[str, str], path: Path) -> None:
     """Write flat keys and values as a `config.yaml` that Flink reads back as exactly these.
 

@@ -12,6 +12,8 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyflink.java_gateway import get_gateway
 
+from .throwables import root_cause
+
 
 class FileSystemError(Exception):
     """What Flink's file system has thrown, in a line; `kind` is the class of the Java exception, without package."""
@@ -28,9 +30,10 @@ def read(address: str) -> str:
         FileSystemError: When there is none, or it cannot be read.
     """
     with _explained():
-        file, stream = _open(address)
+        file = _path(address)
+        size = file.getFileSystem().getFileStatus(file).getLen()
+        stream = file.getFileSystem().open(file)
         try:
-            size = file.getFileSystem().getFileStatus(file).getLen()
             return bytes(get_gateway().jvm.java.io.DataInputStream(stream).readNBytes(size)).decode("utf-8", errors="replace")
         finally:
             stream.close()
@@ -65,6 +68,17 @@ def names(folder: str) -> list[str]:
         return sorted(str(entry.getPath().getName()) for entry in entries or ())
 
 
+def delete(address: str) -> None:
+    """Remove a file; nothing happens when there is none.
+
+    Raises:
+        FileSystemError: When it cannot be removed.
+    """
+    with _explained():
+        path = _path(address)
+        path.getFileSystem().delete(path, False)  # noqa: FBT003
+
+
 def modified(address: str) -> int:
     """Return when a file was written, in milliseconds since 1970.
 
@@ -80,22 +94,9 @@ def _path(address: str) -> Any:
     return get_gateway().jvm.org.apache.flink.core.fs.Path(address)
 
 
-def _open(address: str) -> tuple[Any, Any]:
-    path = _path(address)
-    return path, path.getFileSystem().open(path)
-
-
 @contextmanager
 def _explained() -> Iterator[None]:
     try:
         yield
     except Py4JJavaError as error:
         raise FileSystemError(*root_cause(error)) from error
-
-
-def root_cause(error: Py4JJavaError) -> tuple[str, str]:
-    """Return the class, without package, and the first line of what was thrown first."""
-    cause = error.java_exception
-    while cause.getCause() is not None:
-        cause = cause.getCause()
-    return str(cause.getClass().getSimpleName()), (cause.getMessage() or "").partition("\n")[0].rstrip(".")

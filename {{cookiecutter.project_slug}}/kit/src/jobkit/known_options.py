@@ -18,6 +18,7 @@ from py4j.protocol import Py4JJavaError
 from pyflink.java_gateway import get_gateway
 
 from .errors import ConfigurationError
+from .throwables import innermost
 
 _OPTION_CLASS = re.compile(r"(org/apache/flink/(?:\w+/)*\w*Options(?:\$\w+)?)\.class")
 """How Flink names the classes that hold options; its documentation generator goes by the same name."""
@@ -142,9 +143,7 @@ class Options:
         try:
             self._get({key: value}, option)
         except Py4JJavaError as error:
-            cause = error.java_exception
-            while cause.getCause() is not None:
-                cause = cause.getCause()
+            cause = innermost(error)
             return str(cause.getMessage() or cause.getClass().getSimpleName())
         return None
 

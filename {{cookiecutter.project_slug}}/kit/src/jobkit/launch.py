@@ -11,7 +11,7 @@ from pathlib import Path
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
-from . import entry, states
+from . import entry, shipping, states
 from .errors import JobkitError, NoProject
 from .filesystem import FileSystemError
 from .graph import JobGraph
@@ -69,7 +69,8 @@ def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, JobGraph]:
     """
     project = _project(build)
     settings = entry.settings(build)
-    env, graph = entry.build_graph(build, settings)
+    with shipping.shipped(build):
+        env, graph = entry.build_graph(build, settings)
     again = entry.build_graph(build, settings)[1]
     results = examine(graph, again, environment_name(), project, at_start=True)
     for line in waived(results):

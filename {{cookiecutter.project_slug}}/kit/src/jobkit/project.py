@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class Project:
         sample: What local runs feed the job, as `module:attribute`, or None.
         waivers: The rules that are switched off, each with its reason.
         testing: How tests give the job names of its own, or None.
+        title: The name in `[project]`, or None.
     """
 
     root: Path
@@ -74,6 +75,17 @@ class Project:
     sample: str | None = None
     waivers: tuple[Waiver, ...] = ()
     testing: NamesForTests | None = None
+    title: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What its deployments are named after: `[project] name`, or else the folder's name."""
+        return self.title or self.root.name
+
+    @property
+    def package(self) -> str:
+        """The Python package that the job is built in, whose `__main__` launches it; empty when the project does not say."""
+        return (self.pipeline or "").partition(":")[0].rpartition(".")[0]
 
     @property
     def work(self) -> Path:
@@ -104,11 +116,13 @@ def find_project(start: Path) -> Project:
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
         if file.is_file():
-            tool = _parse(file).get("tool", {})
+            document = _parse(file)
+            tool = document.get("tool", {})
             if not isinstance(tool, dict):
                 raise ConfigurationError("tool must be a table.", found=repr(tool), where=str(file))
             if "jobkit" in tool:
-                return _project(file, tool["jobkit"])
+                title = document["project"].get("name") if isinstance(document.get("project"), dict) else None
+                return replace(_project(file, tool["jobkit"]), title=title if isinstance(title, str) else None)
     raise NoProject(
         "There is no jobkit project here.",
         found=f"no pyproject.toml with [tool.jobkit] in {start} or above",

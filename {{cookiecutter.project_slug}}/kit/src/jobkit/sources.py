@@ -232,18 +232,18 @@ def _tree(file: str) -> ast.Module | None:
 def _locate(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
     tree = _tree(code.co_filename)
     found = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS) and _fits(node, code)] if tree else []
-    # Several lambdas may start on one line: they are told apart by the names that they use.
+    # Several lambdas may start on one line: they are told apart by the names that they use, and then by their constants.
     alike = [node for node in found if _used(node) == _names(code)] or found[:1]
     return next((node for node in alike if _constants(node) == _written(code)), alike[0] if alike else None)
 
 
 def _constants(node: ast.AST) -> set[str]:
-    return {repr(each.value) for each in ast.walk(node) if isinstance(each, ast.Constant)}
+    return {repr(each.value) for each in ast.walk(node) if isinstance(each, ast.Constant) and each.value is not None}
 
 
 def _written(code: CodeType) -> set[str]:
-    """Return the constants of a function that are in its source; None, its docstring and its name are there or not."""
-    return {repr(value) for value in code.co_consts if not isinstance(value, CodeType)}
+    """Return the constants of a function that are in its source; Python adds a None to them."""
+    return {repr(value) for value in code.co_consts if value is not None and not isinstance(value, CodeType)}
 
 
 def _fits(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, code: CodeType) -> bool:

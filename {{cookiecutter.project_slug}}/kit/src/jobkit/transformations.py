@@ -26,7 +26,7 @@ def key_type(j_transformation: Any) -> str | None:
 
 
 _read: dict[str, str] = {}
-"""Types by what Flink calls them: PyFlink asks the JVM some fifty times until it knows which one it is."""
+"""Types by what Flink calls them: PyFlink asks the JVM for one class after the other until it knows which one it is."""
 
 
 def _as_python(j_type: Any, text: str) -> str:
@@ -41,5 +41,5 @@ def _as_python(j_type: Any, text: str) -> str:
 def broadcast_names(j_transformation: Any) -> tuple[str, ...]:
     """Return the names of the broadcast states that an operator reads."""
     if not j_transformation.getClass().getSimpleName().endswith("BroadcastStateTransformation"):
-        return ()  # its superclass is AbstractBroadcastStateTransformation; to ask for that takes ten calls to the JVM
+        return ()  # its superclass is AbstractBroadcastStateTransformation; to ask takes a call to the JVM for each part of its name
     return tuple(descriptor.getName() for descriptor in j_transformation.getBroadcastStateDescriptors().toArray())

@@ -43,7 +43,7 @@ class Display:
 
     def phase(self, text: str) -> None:
         """Show that something was reached."""
-        self._console.print(f"[green]✓[/green] {text}", highlight=False)
+        self._console.print(f"[green]✓[/green] {escape(text)}", highlight=False, soft_wrap=True)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Show how far something is; a bar goes away when it is full."""

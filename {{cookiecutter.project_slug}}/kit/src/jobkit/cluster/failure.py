@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..errors import JobFailed
+
 _JAVA_FRAME = re.compile(r"\s+at [\w$.<>/@]+\(.*\)|\s+\.\.\. \d+ (more|common frames omitted)|\s+Suppressed: .*")
 _CAUSE = re.compile(r"(?:Caused by: )?((?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable|Failure)[\w$]*)(?:: (.*))?$")
 _TRACEBACK = "Traceback (most recent call last):"
@@ -26,6 +28,10 @@ class Failure:
 
     root_cause: str
     python_traceback: str | None = None
+
+    def error(self, what: str, where: str | None = None) -> JobFailed:
+        """Return the error to raise for it."""
+        return JobFailed(what, root_cause=self.root_cause, python_traceback=self.python_traceback, where=where)
 
 
 def read(stack: str) -> Failure:

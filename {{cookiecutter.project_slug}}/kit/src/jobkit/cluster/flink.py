@@ -24,7 +24,7 @@ appender.file.name = File
 appender.file.type = File
 appender.file.fileName = ${sys:log.file}
 appender.file.layout.type = PatternLayout
-appender.file.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %c - %m%n
+appender.file.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %notEmpty{[%X{flink-job-id}] }%c - %m%n
 # Says which port the REST interface got: always on.
 logger.rest.name = org.apache.flink.runtime.dispatcher.DispatcherRestEndpoint
 logger.rest.level = INFO
@@ -137,6 +137,14 @@ class FlinkCluster:
     def running_task_managers(self) -> list[Member]:
         """The TaskManagers that have not ended."""
         return [member for member in self.task_managers if member.exit_code is None]
+
+    def replace_task_managers(self, count: int) -> None:
+        """Start as many as are missing, and wait for them: those that a fault, or PyFlink itself, has ended."""
+        missing = count - len(self.running_task_managers)
+        for _ in range(missing):
+            self.start_task_manager()
+        if missing > 0:
+            self.wait_for_task_managers()
 
     def wait_for_task_managers(self) -> None:
         """Wait until all TaskManagers that run have registered.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,8 +31,15 @@ def ignored() -> Iterator[None]:
 
 
 @contextmanager
-def _handlers(handler: Any) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+def hang_up_ignored() -> Iterator[None]:
+    """Go on when the terminal is gone, such as an ssh session that drops. For the main thread."""
+    with _handlers(signal.SIG_IGN, (signal.SIGHUP,)):
+        yield
+
+
+@contextmanager
+def _handlers(handler: Any, numbers: Iterable[signal.Signals] = _SIGNALS) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:

@@ -30,6 +30,11 @@ def environment(java: Java, temporary: Path, environ: Mapping[str, str] = os.env
         environ: The variables to start from.
     """
     temporary.mkdir(parents=True, exist_ok=True)
-    inherited = {name: value for name, value in environ.items() if not name.startswith(_FOREIGN)}
+    inherited = clean(environ)
     options = f'{_SHORT_LIVED} -XX:-UsePerfData "-Djava.io.tmpdir={temporary}" {inherited.get("JAVA_TOOL_OPTIONS", "")}'
     return {**inherited, "JAVA_HOME": str(java.home), "JAVA_TOOL_OPTIONS": options.strip(), "TMPDIR": str(temporary)}
+
+
+def clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return environment variables without those that belong to another Flink."""
+    return {name: value for name, value in environ.items() if not name.startswith(_FOREIGN)}

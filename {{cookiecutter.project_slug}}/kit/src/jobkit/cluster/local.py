@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .. import configuration
-from ..errors import ConfigurationError
 from ..project import ENVIRONMENT_VARIABLE, Project
 from . import distribution, interruption, jars, java, snapshots
 from . import sample as samples
@@ -84,19 +83,27 @@ class Local:
         self.project, self._reporter = project, reporter
         self.place = Workplace(project, folder)
         self._values = configuration.load(project.conf, options.environment).values
-        self.parallelism = options.parallelism or self._default_parallelism()
+        self.parallelism = options.parallelism or configuration.parallelism(self._values, _TASK_MANAGERS, str(project.conf))
         self.snapshot = snapshots.find(options.snapshot, self.place.drained) if options.snapshot else None
         if self.snapshot:
             self.place.require_broker_data()
         self._java = java.provide(minimum=_JAVA_OF_KAFKA)
         library = jars.library(project, self._fetching)
         self._broker_classpath = jars.broker_classpath(project, self._fetching)
-        self.sample = samples.load(project, {ENVIRONMENT_VARIABLE: "local", SERVERS_VARIABLE: "127.0.0.1:9092"})
+        self.sample = self.load_sample()
         self._broker: Broker | None = None
         self._machine = Machine(project.root, library=library, java=self._java)
         self.cluster = FlinkCluster(self.place.root, place=self._machine, configuration=self.configuration())
         self._servers = ""
         self.watch: Watch | None = None
+
+    def load_sample(self) -> samples.Sample:
+        """Return what the job is fed."""
+        return samples.load(self.project, {ENVIRONMENT_VARIABLE: "local", SERVERS_VARIABLE: "127.0.0.1:9092"})
+
+    def make_topics(self, topics: Topics) -> None:
+        """Make the topics that the job reads and writes."""
+        topics.create([self.sample.input_topic, *self.sample.output_topics], self.sample.partitions)
 
     def configuration(self) -> dict[str, str]:
         """Return the environment's configuration with what a run decides itself: directories and slots."""
@@ -130,16 +137,15 @@ class Local:
         for _ in range(_TASK_MANAGERS):
             cluster.start_task_manager()
         topics = Topics(self._servers)
-        topics.create([self.sample.input_topic, *self.sample.output_topics], self.sample.partitions)
+        self.make_topics(topics)
         cluster.wait_for_task_managers()
         self._reporter.phase(f"cluster ready at {cluster.rest.url}")
         return topics
 
     def submit(self) -> Watch:
         """Submit the job, and do not wait."""
-        package = (self.project.pipeline or "").partition(":")[0].rpartition(".")[0]  # the sample was found through it
         start = ["-s", str(self.snapshot)] if self.snapshot else []
-        client = self.cluster.submit([*start, "-p", str(self.parallelism), "-pym", package], self.variables)
+        client = self.cluster.submit([*start, "-p", str(self.parallelism), "-pym", self.project.package], self.variables)
         self.watch = Watch(self.cluster, client, self.processes())
         return self.watch
 
@@ -151,12 +157,6 @@ class Local:
     def processes(self) -> list[Member]:
         """Return all that was started."""
         return [*self.cluster.members, *([self._broker.process] if self._broker else [])]
-
-    def _default_parallelism(self) -> int:
-        text = self._values.get("parallelism.default", str(_TASK_MANAGERS))
-        if not text.isdecimal() or int(text) == 0:
-            raise ConfigurationError("parallelism.default must be a number, 1 or more.", found=text, where=str(self.project.conf))
-        return int(text)
 
     def _fetching(self, name: str, done: int, total: int) -> None:
         self._reporter.progress(f"fetching {name}", done, total)

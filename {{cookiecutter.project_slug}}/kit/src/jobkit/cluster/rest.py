@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,15 +12,25 @@ from urllib.parse import quote
 
 import requests
 
-from ..errors import ClusterError, JobFailed
+from ..errors import ClusterError
 from . import failure, snapshots
 from .waiting import until
 
 _TIMEOUT_SECONDS = 30
+_AWAY = (requests.codes.bad_gateway, requests.codes.service_unavailable, requests.codes.gateway_timeout)
+"""What Flink answers while a JobManager is elected, and proxies while none is there."""
 _SECONDS_FOR_SAVEPOINT = 300
 
 TERMINAL = frozenset({"FINISHED", "FAILED", "CANCELED", "SUSPENDED"})
 """The states that a job does not leave, on a cluster without high availability."""
+
+
+class NoAnswer(ClusterError):
+    """A JobManager that cannot be reached, or is not there."""
+
+
+class NotFound(ClusterError):
+    """A job, or a request, that a JobManager does not know."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,19 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Savepoint:
+    """What became of a savepoint that was ordered.
+
+    Attributes:
+        address: Its folder, when it is complete.
+        failure: Why it failed, or None.
+    """
+
+    address: str | None = None
+    failure: failure.Failure | None = None
+
+
+@dataclass(frozen=True)
 class Task:
     """One of a job's parallel tasks.
 
@@ -67,13 +91,17 @@ class RestClient:
 
     Attributes:
         url: Its address, that of the web UI too.
+        seconds_for_savepoint: For how long a savepoint is waited for.
     """
+
+    seconds_for_savepoint = _SECONDS_FOR_SAVEPOINT
 
     def __init__(self, url: str) -> None:
         """Take the address, as `http://host:port`."""
         self.url = url
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy for the outside world must not come between
+        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
 
     def overview(self) -> dict[str, Any]:
         """Return the cluster's TaskManagers, slots and jobs, as numbers."""
@@ -107,10 +135,15 @@ class RestClient:
         tasks = [vertex["status"] for vertex in details["vertices"]]
         return details["state"] == "RUNNING" and all(status in ("RUNNING", "FINISHED") for status in tasks)
 
-    def failures(self, job: str) -> list[failure.Failure]:
-        """Return the failures of a job, the newest first."""
+    def failures(self, job: str, since: int = 0) -> list[failure.Failure]:
+        """Return the failures of a job, the newest first.
+
+        Args:
+            job: The job's id.
+            since: A moment of the JobManager's clock, in milliseconds since 1970, after which they were.
+        """
         history = self._get(f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
-        return [failure.read(entry["stacktrace"]) for entry in history]
+        return [failure.read(entry["stacktrace"]) for entry in history if int(entry["timestamp"]) >= since]
 
     def checkpoints(self, job: str) -> int:
         """Return how many checkpoints of a job were completed since it started."""
@@ -167,7 +200,29 @@ class RestClient:
         Raises:
             JobFailed: When it fails.
         """
-        return self._finished_savepoint(job, f"/jobs/{job}/savepoints", {"target-directory": snapshots.address(folder)})
+        return snapshots.path(self.savepoint_at(job, snapshots.address(folder)))
+
+    def savepoint_at(self, job: str, folder: str) -> str:
+        """Take a savepoint in the canonical format, in a folder of any file system, while the job runs on; return its address.
+
+        Raises:
+            JobFailed: When it fails.
+        """
+        return self._finished_savepoint(job, f"/jobs/{job}/savepoints", {"target-directory": folder})
+
+    def ordered_savepoint(self, job: str, order: str) -> Savepoint | None:
+        """Return what became of a savepoint that was ordered; None while it is carried out.
+
+        Raises:
+            NotFound: When the JobManager does not know the order: it never came, or is forgotten (after five minutes).
+        """
+        answer = self._get(f"/jobs/{job}/savepoints/{order}")
+        if answer["status"]["id"] != "COMPLETED":
+            return None
+        operation = answer["operation"]
+        if "failure-cause" in operation:
+            return Savepoint(failure=failure.read(operation["failure-cause"].get("stack-trace", "")))
+        return Savepoint(address=str(operation["location"]))
 
     def stop(self, job: str, folder: Path, *, drain: bool) -> Path:
         """Stop a job with a savepoint, wait until it has finished, and return the savepoint's folder.
@@ -181,35 +236,47 @@ class RestClient:
             JobFailed: When the savepoint fails.
         """
         order = {"targetDirectory": snapshots.address(folder), "drain": drain}
-        savepoint = self._finished_savepoint(job, f"/jobs/{job}/stop", order)
+        savepoint = snapshots.path(self._finished_savepoint(job, f"/jobs/{job}/stop", order))
         until(lambda: self.state(job) in TERMINAL or None, what=f"the job {job} has finished", seconds=_SECONDS_FOR_SAVEPOINT)
         return savepoint
 
-    def _finished_savepoint(self, job: str, path: str, order: dict[str, Any]) -> Path:
+    def _finished_savepoint(self, job: str, path: str, order: dict[str, Any]) -> str:
         trigger = self._call("POST", path, order)["request-id"]
-
-        def probe() -> dict[str, Any] | None:
-            answer = self._get(f"/jobs/{job}/savepoints/{trigger}")
-            return answer["operation"] if answer["status"]["id"] == "COMPLETED" else None
-
-        operation = until(probe, what=f"a savepoint of the job {job} is complete", seconds=_SECONDS_FOR_SAVEPOINT)
-        if "failure-cause" in operation:
-            found = failure.read(operation["failure-cause"].get("stack-trace", ""))
-            raise JobFailed("The savepoint failed.", root_cause=found.root_cause, python_traceback=found.python_traceback)
-        return snapshots.path(operation["location"])
+        what = f"a savepoint of the job {job} is complete"
+        done = until(lambda: self.ordered_savepoint(job, trigger), what=what, seconds=self.seconds_for_savepoint)
+        if done.failure is not None:
+            raise done.failure.error("The savepoint failed.")
+        return str(done.address)
 
     def _get(self, path: str) -> dict[str, Any]:
         return self._call("GET", path)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = self._request(method, path, body)
+        try:
+            result: dict[str, Any] = answer.json() if answer.content else {}
+        except ValueError as error:
+            raise ClusterError(
+                "What answers there is no JobManager.",
+                found=answer.text[:80],
+                where=f"{method} {self.url}{path}",
+                remedy="Take the address of Flink's web UI.",
+            ) from error
+        return result
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
+        where = f"{method} {self.url}{path}"
         try:
             answer = self._session.request(method, self.url + path, json=body, timeout=_TIMEOUT_SECONDS)
         except requests.RequestException as error:
-            raise ClusterError("The JobManager does not answer.", where=self.url) from error
+            raise NoAnswer("The JobManager does not answer.", found=_cause(error), where=self.url) from error
+        if answer.status_code in _AWAY:
+            raise NoAnswer("The JobManager does not answer.", found=f"{answer.status_code} {answer.reason}", where=self.url)
+        if answer.status_code == requests.codes.not_found:
+            raise NotFound("The JobManager does not know what it was asked for.", found=_reason(answer), where=where)
         if not answer.ok:
-            raise ClusterError("The JobManager refused a request.", found=_reason(answer), where=f"{method} {self.url}{path}")
-        result: dict[str, Any] = answer.json() if answer.content else {}
-        return result
+            raise ClusterError("The JobManager refused a request.", found=_reason(answer), where=where)
+        return answer
 
 
 def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
@@ -224,6 +291,13 @@ def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
         seconds=entry["end_to_end_duration"] / 1000,
         failure=entry.get("failure_message"),
     )
+
+
+def _cause(error: BaseException) -> str:
+    """Return what was wrong at first, in one line."""
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__ or error
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _reason(answer: requests.Response) -> str:

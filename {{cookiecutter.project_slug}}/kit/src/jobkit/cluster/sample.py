@@ -10,7 +10,7 @@ from itertools import chain, repeat
 from typing import Any, NamedTuple, Protocol, cast
 
 from .. import entry
-from ..errors import ConfigurationError, JobFailed, JobkitError
+from ..errors import ConfigurationError, JobkitError
 from ..project import Project
 from . import failure
 
@@ -103,7 +103,4 @@ def load(project: Project, environment: Mapping[str, str]) -> Sample:
     except JobkitError:
         raise
     except Exception as error:
-        found = failure.read(traceback.format_exc())
-        raise JobFailed(
-            "The project's own code fails before anything is started.", root_cause=found.root_cause, python_traceback=found.python_traceback
-        ) from error
+        raise failure.read(traceback.format_exc()).error("The project's own code fails before anything is started.") from error

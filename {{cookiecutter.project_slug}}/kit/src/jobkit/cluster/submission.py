@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import ClusterError, JobFailed, JobkitError
+from ..errors import ClusterError, JobkitError
 from . import failure
 from .place import Member
 
@@ -40,10 +40,7 @@ def require_success(process: Member) -> None:
     code = _EXIT_CODE.search(output)
     if code and said and "Traceback (most recent call last):" not in said:
         raise JobRefused(said, _WRONG_INPUT if int(code.group(1)) == _WRONG_INPUT else 1)
-    found = failure.read(output)
-    raise JobFailed(
-        "The job could not be submitted.", root_cause=found.root_cause, python_traceback=found.python_traceback, where=str(process.log)
-    )
+    raise failure.read(output).error("The job could not be submitted.", where=str(process.log))
 
 
 def job_id(process: Member) -> str | None:

@@ -11,7 +11,12 @@ import tenacity
 from ..errors import ClusterError, JobkitError
 
 T = TypeVar("T")
+
 __tracebackhide__ = True  # pytest: the place of interest is where it was waited
+
+
+class InVain(ClusterError):
+    """A condition did not come about in time."""
 
 
 def until(probe: Callable[[], T | None], *, what: str, seconds: float, log: Path | None = None, interval: float = 0.1) -> T:
@@ -25,7 +30,7 @@ def until(probe: Callable[[], T | None], *, what: str, seconds: float, log: Path
         interval: Seconds between two looks.
 
     Raises:
-        ClusterError: When the deadline has passed.
+        InVain: When the deadline has passed.
     """
 
     def look() -> T | JobkitError | None:
@@ -42,7 +47,7 @@ def until(probe: Callable[[], T | None], *, what: str, seconds: float, log: Path
     try:
         found = waiting(look)
     except tenacity.RetryError:
-        raise ClusterError(f"Waited {seconds:.0f} s in vain: {what}.", where=str(log) if log else None) from None
+        raise InVain(f"Waited {seconds:.0f} s in vain: {what}.", where=str(log) if log else None) from None
     if isinstance(found, JobkitError):
         raise found.with_traceback(None)
     return cast("T", found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import JobFailed
 from . import submission
 from .failure import Failure
 from .flink import FlinkCluster
@@ -65,6 +64,4 @@ class Watch:
         is_hopeless = any(failure.python_traceback for failure in failures) or len(failures) >= _FAILURES_ALLOWED
         if state in TERMINAL or is_hopeless:
             reason = failures[0] if failures else Failure(f"its state is {state}")
-            raise JobFailed(
-                "The job failed.", root_cause=reason.root_cause, python_traceback=reason.python_traceback, where=str(self._cluster.logs)
-            )
+            raise reason.error("The job failed.", where=str(self._cluster.logs))

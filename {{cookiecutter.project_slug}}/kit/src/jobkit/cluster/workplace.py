@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import psutil
 
 from ..errors import ClusterError, ConfigurationError
 from ..project import Project
-from . import snapshots
+from . import exclusion, snapshots
 from .broker import is_formatted
 from .waiting import until
 
@@ -95,16 +94,14 @@ class Workplace:
 
 
 def _take(descriptor: int, lock: Path) -> bool | None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = lock.read_text().strip()
-        if holder.isdigit() and psutil.pid_exists(int(holder)):
-            raise ClusterError(
-                "A local run of this project is up already.",
-                found=f"process {holder}",
-                where=str(lock),
-                remedy="Stop it with Ctrl-C first.",
-            ) from None
-        return None
-    return True
+    if exclusion.take(descriptor):
+        return True
+    holder = lock.read_text().strip()
+    if holder.isdigit() and psutil.pid_exists(int(holder)):
+        raise ClusterError(
+            "A local run of this project is up already.",
+            found=f"process {holder}",
+            where=str(lock),
+            remedy="Stop it with Ctrl-C first.",
+        )
+    return None

@@ -53,6 +53,11 @@ def store(lock: Lock, checkpoints: str, job_id: str, now: datetime | None = None
     return address
 
 
+def of_savepoint(savepoint: str) -> str:
+    """Return the address of the lock beside a savepoint: not in its folder, which Flink could not remove then."""
+    return f"{savepoint.rstrip('/')}.lock"
+
+
 def find(snapshot: str, checkpoints: str | None, operators: Collection[str] = ()) -> StoredLock | None:
     """Return the lock of the job that took a snapshot; None when there is none.
 
@@ -79,6 +84,8 @@ def _candidates(folder: str, checkpoints: str | None, taken: int) -> Iterator[st
     if FILE in filesystem.names(folder):
         yield f"{folder}/{FILE}"
     parent, _, name = folder.rpartition("/")
+    if _is_there(parent, f"{name}.lock"):
+        yield of_savepoint(folder)
     if _CHECKPOINT.fullmatch(name):
         yield from _under(parent, taken)
     savepoint = _SAVEPOINT.fullmatch(name)
@@ -87,6 +94,13 @@ def _candidates(folder: str, checkpoints: str | None, taken: int) -> Iterator[st
         for job in filesystem.names(root):
             if job.startswith(savepoint[1]):
                 yield from _under(f"{root}/{job}", taken)
+
+
+def _is_there(folder: str, name: str) -> bool:
+    try:
+        return name in filesystem.names(folder)
+    except filesystem.FileSystemError:
+        return False  # a snapshot may be readable where what is around it is not
 
 
 def _under(job: str, taken: int) -> Iterator[str]:

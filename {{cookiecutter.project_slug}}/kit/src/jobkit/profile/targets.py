@@ -85,7 +85,7 @@ def running_job(rest: RestClient, wanted: str | None) -> Job:
     """
     try:
         running = [job for job, state in rest.jobs().items() if state in ("RUNNING", "RESTARTING")]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         raise ClusterError("What answers there is no JobManager.", where=rest.url, remedy="Take the address of Flink's web UI.") from None
     if wanted is None and len(running) == 1:
         wanted = running[0]

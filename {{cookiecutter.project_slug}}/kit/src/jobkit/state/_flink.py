@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pyflink.java_gateway import get_gateway
 from ..cluster import gateway
 from ..cluster.snapshots import address
 from ..errors import ConfigurationError
-from ..filesystem import root_cause
+from ..throwables import innermost, root_cause
 
 INCREMENTAL = frozenset({"IncrementalRemoteKeyedStateHandle"})
 """Handles to a set of RocksDB's own files. Each has one small file more, the head, which says what is in them."""
@@ -223,7 +224,13 @@ def described(j_states: Sequence[Any]) -> list[dict[str, Any]]:
 
 def compiled(name: str, source: str) -> Any:
     """Compile a class, and return an object of it."""
-    return jvm().org.apache.flink.table.runtime.generated.CompileUtils.compile(class_loader(), name, source).newInstance()
+    return _compiled(jvm(), name, source)
+
+
+@lru_cache
+def _compiled(jvm: Any, name: str, source: str) -> Any:
+    """Compile a class once: Flink forgets it after a while, and py4j would take a second one of the same name for the first."""
+    return jvm.org.apache.flink.table.runtime.generated.CompileUtils.compile(class_loader(), name, source).newInstance()
 
 
 def class_loader() -> Any:
@@ -258,6 +265,10 @@ def simple_name(j_object: Any) -> str:
     return str(j_object.getClass().getSimpleName())
 
 
+_REMOTE = ("com.amazonaws.", "software.amazon.", "org.apache.hadoop.", "com.azure.", "com.google.", "java.net.", "javax.net.")
+"""Where the exceptions of file systems on other machines come from: their libraries, and the network."""
+
+
 @contextmanager
 def explained(where: str) -> Iterator[None]:
     """Turn what Flink throws into an error for the user; where it was thrown for one file of many, that one is named."""
@@ -272,20 +283,9 @@ def explained(where: str) -> Iterator[None]:
             remedy = "Name the folder of a checkpoint (…/chk-42) or savepoint: the one that holds a file _metadata."
         elif kind == "UnsupportedFileSystemSchemeException":
             what, remedy = "Flink knows no such file system.", "Put the file system's plugin into Flink's folder plugins/."
-        elif _is_remote(error):
+        elif str(innermost(error).getClass().getName()).startswith(_REMOTE):
             what = "The file system does not give the snapshot."
             remedy = "Its address and credentials are Flink's keys in conf/, such as s3.endpoint, or what its library finds by itself."
         else:
             what, remedy = "The snapshot is damaged, or another Flink version wrote it.", "Take an older snapshot."
         raise ConfigurationError(what, found=f"{kind}: {reason}" if reason else kind, where=where, remedy=remedy) from error
-
-
-def _is_remote(error: Py4JJavaError) -> bool:
-    """Whether a file system on other machines has thrown it: its library, or the network."""
-    cause = error.java_exception
-    while cause.getCause() is not None:
-        cause = cause.getCause()
-    return str(cause.getClass().getName()).startswith(_REMOTE)
-
-
-_REMOTE = ("com.amazonaws.", "software.amazon.", "org.apache.hadoop.", "com.azure.", "com.google.", "java.net.", "javax.net.")

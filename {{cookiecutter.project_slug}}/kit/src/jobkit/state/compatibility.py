@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ..graph import State
 from ..lock import Change, Dropped, Lock, LockedOperator, flink_changes, operator_changes, swapped, uid_back
 from ..lock.model import BROADCAST
-from .snapshots import OperatorState, Snapshot, given_name
+from .snapshots import KeyedState, OperatorState, Snapshot, given_name
 
 Outcome = Literal["restored", "rescaled", "new", "dropped", "incompatible", "unknown"]
 
@@ -130,7 +130,7 @@ def compare(snapshot: Snapshot, job: Start, written_by: Lock | None, address: st
     fates = [
         _Comparison(snapshot, state, job, ours[state.id], theirs.get(state.id), swaps.get(ours[state.id].uid)).fate()
         if state.id in ours
-        else _gone(state, job, written_by)
+        else _gone(state, theirs.get(state.id), job, written_by)
         for state in snapshot.operators
         if state.id in ours or _holds_something(state)
     ]
@@ -149,8 +149,7 @@ def _holds_something(state: OperatorState) -> bool:
     return bool(state.bytes or state.keyed_states or state.operator_states or state.has_raw_state)
 
 
-def _gone(state: OperatorState, job: Start, written_by: Lock | None) -> Fate:
-    theirs = next((operator for operator in written_by.operators if operator.id == state.id), None) if written_by else None
+def _gone(state: OperatorState, theirs: LockedOperator | None, job: Start, written_by: Lock | None) -> Fate:
     uid = state.uid or (theirs.uid if theirs else None)
     name = state.name or (theirs.name if theirs else None)
     reason = "The job has no operator with this id: Flink starts only with --allowNonRestoredState, and leaves the state behind."
@@ -233,9 +232,8 @@ class _Comparison:
 
     def _states(self) -> Iterator[State]:
         """Yield the states that the snapshot names, with the job's types, which it does not tell."""
-        for each in self.state.keyed_states:
-            if each.kind != "timers":
-                yield self._state(each.name)
+        for each in self._keyed:
+            yield self._state(each.name)
         for name in self.state.operator_states:
             yield self._state(given_name(name), BROADCAST)
 
@@ -247,13 +245,18 @@ class _Comparison:
         """Return the mode in which the keyed states were written, which their names tell; what is known when there are none."""
         if known.execution_mode is None:
             return None
-        modes = {"process" if each.stored_as != each.name else "thread" for each in self.state.keyed_states if each.kind != "timers"}
+        modes = {"process" if each.stored_as != each.name else "thread" for each in self._keyed}
         return modes.pop() if len(modes) == 1 else known.execution_mode
 
     @property
+    def _keyed(self) -> list[KeyedState]:
+        """The keyed states that the snapshot holds, timers aside."""
+        return [each for each in self.state.keyed_states if each.kind != "timers"]
+
+    @property
     def _names(self) -> set[str]:
-        """The names of the states that the snapshot holds, timers aside."""
-        return {each.name for each in self.state.keyed_states if each.kind != "timers"} | set(map(given_name, self.state.operator_states))
+        """The names of all states that it holds, timers aside."""
+        return {each.name for each in self._keyed} | set(map(given_name, self.state.operator_states))
 
     @property
     def _is_read(self) -> bool:
@@ -276,12 +279,10 @@ class _Comparison:
             what = f"The maximum parallelism of its task was {limit}, and is {own_limit}: Flink does not start it."
             yield Change("loses-state", what, f"Set it to {limit} again.", self.ours.uid)
         if self.theirs is not None and not self.theirs.unknown:
-            for name in sorted(self._names):
-                if name in {state.name for state in self.ours.states} - {state.name for state in self.theirs.states}:
-                    what = (
-                        f"The snapshot holds an older state “{name}”, of a job before the one that took it: it would be read as this one."
-                    )
-                    yield Change("loses-state", what, "Give the new one a name that no state had.", self.ours.uid, name)
+            new = {state.name for state in self.ours.states} - {state.name for state in self.theirs.states}
+            for name in sorted(self._names & new):
+                what = f"The snapshot holds an older state “{name}”, of a job before the one that took it: it would be read as this one."
+                yield Change("loses-state", what, "Give the new one a name that no state had.", self.ours.uid, name)
         backend = _backend(self.job.lock.backend)
         wrote = {_BACKENDS.get(handle) for handle in self.state.keyed_handles} - {None, backend}
         if wrote and backend in _BACKENDS.values() and self.snapshot.format != "canonical":

@@ -51,6 +51,8 @@ public class JobkitEntries implements java.util.function.Function {
 compiler of generated code, which the Table API brings, compiles it."""
 
 _HEAD = struct.Struct(">iii")
+CANONICAL = "KeyGroupsSavepointStateHandle"
+"""The class of Flink's handles to keyed state of the canonical format, without package."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def contents(savepoint: Path | str) -> dict[tuple[str, str], StateContents]:
 def _states(j_state: Any, pointer: str) -> dict[KeyedState, dict[bytes, bytes]]:
     handles = _flink.keyed_handles(j_state)
     kinds = {_flink.simple_name(handle) for handle in handles}
-    if kinds - {"KeyGroupsSavepointStateHandle"}:
+    if kinds - {CANONICAL}:
         raise ConfigurationError(
             "This is no savepoint of the canonical format: its entries cannot be read.",
             found=", ".join(sorted(kinds)),
@@ -111,7 +113,7 @@ def _states(j_state: Any, pointer: str) -> dict[KeyedState, dict[bytes, bytes]]:
         return states
     reader = _flink.compiled("JobkitEntries", _READER)
     with _flink.explained(pointer):
-        results = _restored(handles, j_state.getMaxParallelism())
+        results = restored(handles, j_state.getMaxParallelism())
         while results.hasNext():
             result = results.next()
             infos = [snapshots.keyed_state(info) for info in result.getStateMetaInfoSnapshots().toArray()]
@@ -123,16 +125,20 @@ def _states(j_state: Any, pointer: str) -> dict[KeyedState, dict[bytes, bytes]]:
     return states
 
 
-def _restored(handles: list[Any], max_parallelism: int) -> Any:
+def restored(handles: list[Any], max_parallelism: int) -> Any:
     """Return Flink's iterator over what handles hold, one result a handle."""
     jvm = _flink.jvm()
     state = jvm.org.apache.flink.runtime.state
-    serializer = _flink.keyed_backend(handles[0]).getKeySerializerSnapshot().restoreSerializer()
-    provider = state.StateSerializerProvider.fromNewRegisteredSerializer(serializer)
+    provider = state.StateSerializerProvider.fromNewRegisteredSerializer(key_serializer(handles))
     every_group = state.KeyGroupRange.of(0, max_parallelism - 1)
     return state.restore.FullSnapshotRestoreOperation(
         every_group, _flink.class_loader(), jvm.java.util.ArrayList(handles), provider
     ).restore()
+
+
+def key_serializer(handles: list[Any]) -> Any:
+    """Return the serializer of the keys in what handles hold."""
+    return _flink.keyed_backend(handles[0]).getKeySerializerSnapshot().restoreSerializer()
 
 
 def _entries(packed: bytes) -> Iterator[tuple[int, bytes, bytes]]:

@@ -147,7 +147,7 @@ def operators(j_states: Sequence[Any]) -> list[OperatorState]:
 
 
 def _operator(j_state: Any, told: Mapping[str, Any]) -> OperatorState:
-    keyed = {KeyedState(name, "timers" if kind is None else kind.lower()) for name, kind in told["keyedStates"]}
+    keyed = [KeyedState(name, "timers" if kind is None else kind.lower()) for name, kind in told["keyedStates"]]
     return OperatorState(
         id=j_state.getOperatorID().toHexString(),
         uid=_told(j_state.getOperatorUid),
@@ -157,9 +157,9 @@ def _operator(j_state: Any, told: Mapping[str, Any]) -> OperatorState:
         bytes=j_state.getStateSize(),
         checkpointed_bytes=j_state.getCheckpointedSize(),
         keyed_states=tuple(sorted(keyed, key=lambda state: state.stored_as)),
-        operator_states=tuple(sorted(set(told["operatorStates"]))),
+        operator_states=tuple(sorted(told["operatorStates"])),
         has_raw_state=told["raw"],
-        keyed_handles=tuple(sorted(set(told["handles"]))),
+        keyed_handles=tuple(sorted(told["handles"])),
         shared_files=told["sharedFiles"],
         unshared_files=told["unsharedFiles"],
     )

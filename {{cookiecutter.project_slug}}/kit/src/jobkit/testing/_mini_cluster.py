@@ -75,7 +75,7 @@ def _require_end(client: Any, tasks: Sequence[Future[Any]], seconds: float) -> N
 
 def _failed(error: Py4JError) -> JobFailed:
     found = failure.read(str(error))
-    failed = JobFailed("The job failed.", root_cause=found.root_cause, python_traceback=found.python_traceback)
+    failed = found.error("The job failed.")
     if found.python_traceback and sys.version_info >= (3, 11):
         failed.add_note(found.python_traceback)  # pytest shows it
     return failed

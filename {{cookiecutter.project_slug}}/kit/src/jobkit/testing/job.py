@@ -103,8 +103,7 @@ class Job:
         """
         self.end()
         self.parallelism = parallelism or self.parallelism
-        package = (self.project.pipeline or "").partition(":")[0].rpartition(".")[0]
-        program = "jobkit.testing" if throw else package
+        program = "jobkit.testing" if throw else self.project.package
         arguments = [f"-D{key}={value}" for key, value in configuration.items()]
         if from_snapshot is not None:
             arguments += ["-s", snapshots.address(from_snapshot), *(["-n"] if allow_non_restored_state else [])]
@@ -331,12 +330,8 @@ class Job:
         state, failures = self.state, self.exceptions()
         if state in TERMINAL or _is_hopeless(failures):
             reason = failures[0] if failures else Failure(f"its state is {state}")
-            raise JobFailed(
-                "The job fails again and again." if state not in TERMINAL else "The job has ended.",
-                root_cause=reason.root_cause,
-                python_traceback=reason.python_traceback,
-                where=str(self.cluster.logs),
-            )
+            what = "The job fails again and again." if state not in TERMINAL else "The job has ended."
+            raise reason.error(what, where=str(self.cluster.logs))
 
 
 def _is_hopeless(failures: Sequence[Failure]) -> bool:

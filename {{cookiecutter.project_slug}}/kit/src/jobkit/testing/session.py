@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .. import configuration
-from ..cluster import snapshots
+from ..cluster import exclusion, snapshots
 from ..cluster.flink import FlinkCluster
 from ..errors import ConfigurationError
 from ..project import Project
@@ -91,7 +91,7 @@ class Session:
             self._shared.start_job_manager()
             self._broker.wait()
             self._shared.wait_for_job_manager()
-        self._complete(self._shared)
+        self._shared.replace_task_managers(TASK_MANAGERS)
         return self._shared
 
     def new_cluster(
@@ -158,15 +158,6 @@ class Session:
         if len(self.cluster.running_task_managers) == TASK_MANAGERS:
             self.cluster.start_task_manager()
 
-    @staticmethod
-    def _complete(cluster: FlinkCluster) -> None:
-        """Give a cluster back the TaskManagers that it has lost."""
-        missing = TASK_MANAGERS - len(cluster.running_task_managers)
-        for _ in range(missing):
-            cluster.start_task_manager()
-        if missing > 0:
-            cluster.wait_for_task_managers()
-
 
 def sweep(sessions: Path) -> None:
     """Remove the folders of sessions whose processes are all gone.
@@ -176,16 +167,8 @@ def sweep(sessions: Path) -> None:
     """
     for folder in sessions.iterdir():
         with (folder / "lock").open("w") as lock:
-            if _is_free(lock.fileno()):
+            if exclusion.take(lock.fileno()):
                 _remove(folder)
-
-
-def _is_free(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _remove(folder: Path) -> None:

@@ -1,0 +1,8 @@
+"""Run the job."""
+
+from jobkit.launch import launch
+
+from .pipeline import build
+
+if __name__ == "__main__":
+    launch(build)

@@ -1,0 +1,135 @@
+"""`kill -9` of a command at every step: the next one finishes what was begun or takes it back, and nothing is left in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from jobkit.cluster.waiting import until
+from jobkit.deployment.instance import Instance, Operation
+
+from .stage import FUNCTIONS, OPEN, SECONDS, Deployment, Stage
+
+Seen = Callable[[Operation | None, list[Instance]], bool]
+
+
+@pytest.fixture(scope="module")
+def job(theatre: Stage) -> Deployment:
+    """A job that runs; each test upgrades it once more."""
+    deployment = theatre.deployment()
+    deployment.send(["a", "b"])
+    deployment.ok("deploy", "--without-state")
+    return deployment
+
+
+def kill_when(job: Deployment, seen: Seen, *arguments: str) -> None:
+    """Start a command, and kill it, with SIGKILL, as soon as its journal shows a step."""
+    command = job.begin(*arguments)
+    with job.ledger() as ledger:
+
+        def probe() -> bool | None:
+            assert command.poll() is None, f"it ended before: {job.log.read_text()}"
+            return seen(ledger.unfinished("ordinals/test"), ledger.instances("ordinals/test")) or None
+
+        try:
+            until(probe, what="the step", seconds=SECONDS, interval=0.01)
+        finally:
+            os.kill(command.pid, signal.SIGKILL)
+            assert command.wait() == -signal.SIGKILL
+
+
+def step(operation: Operation | None, name: str, *details: str) -> bool:
+    """Say whether an operation stands at a step, with these details."""
+    return operation is not None and operation.step == name and set(details) <= set(operation.details)
+
+
+STEPS: dict[str, Seen] = {
+    "before anything": lambda operation, found: operation is None and found[0].status == "PREPARED",
+    "the old version is being stopped": lambda operation, _: step(operation, "STOPPING"),
+    "the old version is stopped": lambda operation, _: step(operation, "STARTING", "stopped"),
+    "the new version is being started": lambda operation, found: step(operation, "STARTING", "begin") and found[0].status == "STARTING",
+}
+
+
+def require_order(job: Deployment) -> None:
+    """Require one job that runs, which the ledger knows, nothing unfinished, and each record once."""
+    instances = job.instances()
+    running = [instance["uid"] for instance in instances if instance["status"] not in ("STOPPED", "FAILED", "ABANDONED")]
+    assert job.running() == running
+    assert len(running) == 1
+    with job.ledger() as ledger:
+        assert ledger.unfinished("ordinals/test") is None
+    job.send(["a", "c"])
+    job.expect_all()
+
+
+def test_an_upgrade_that_is_killed_at_every_step_is_finished(job: Deployment) -> None:
+    """Each command takes up what the one before has left, and is killed at the next step; the last one finishes it."""
+    job.version("killed")
+    for seen in STEPS.values():
+        kill_when(job, seen, "upgrade")
+
+    def known(_: Operation | None, instances: list[Instance]) -> bool:
+        return instances[0].status == "STARTING" and job.stage.cluster.rest.jobs().get(instances[0].uid) is not None
+
+    kill_when(job, known, "upgrade")
+    done = job.jobkit("upgrade")
+    assert done.returncode == 0, done.stderr
+    assert "taking up the upgrade" in done.stderr
+    require_order(job)
+    assert "killed" in {version for *_, version in job.read()}
+    statuses = [instance["status"] for instance in job.instances()]
+    assert statuses == ["ABANDONED", "RUNNING", "ABANDONED", "STOPPED"], "given up: what was killed before anything, and what runs already"
+
+
+def test_a_roll_back_that_is_killed_at_every_step_is_finished(job: Deployment) -> None:
+    """The old version runs again; the command that finishes it says so."""
+    before = (job.root / FUNCTIONS).read_text()
+    job.replace(FUNCTIONS, OPEN, f"        raise LookupError('not today')\n{OPEN}")
+    for detail in ("reason", "back"):
+        kill_when(job, partial(at_roll_back, detail), "upgrade")
+    (job.root / FUNCTIONS).write_text(before)
+    done = job.jobkit("upgrade")
+    assert done.returncode == 1
+    assert "the old one runs again" in done.stderr
+    assert "not today" in done.stderr
+    require_order(job)
+
+
+def at_roll_back(detail: str, operation: Operation | None, _: list[Instance]) -> bool:
+    """Say whether an operation is being taken back, with a detail."""
+    return step(operation, "ROLLING_BACK", detail)
+
+
+def test_of_two_upgrades_at_once_one_wins(job: Deployment) -> None:
+    """The other is told who is at work; exactly one new version runs."""
+    job.version("twice")
+    first = job.begin("upgrade")
+    with job.ledger() as ledger:
+        until(lambda: ledger.unfinished("ordinals/test"), what="the first is at work", seconds=SECONDS)
+    told = job.jobkit("upgrade")
+    assert told.returncode == 1
+    assert "Another operation on ordinals/test is under way" in told.stderr
+    assert f"process {first.pid}" in told.stderr
+    assert first.wait(SECONDS) == 0
+    require_order(job)
+
+
+def test_a_deploy_and_a_stop_that_are_killed_are_finished_by_the_next(theatre: Stage) -> None:
+    """Whatever command that is."""
+    job = theatre.deployment()
+    job.send(["a", "b"])
+    kill_when(job, lambda operation, found: operation is not None and found[0].status == "STARTING", "deploy", "--without-state")
+    kill_when(job, lambda operation, _: operation is not None and operation.kind == "stop", "stop")
+    done = job.jobkit("stop")
+    assert done.returncode == 2, "it was finished: nothing runs"
+    assert "taking up the stop" in done.stderr
+    assert job.running() == []
+    stopped = job.instances()[0]
+    assert stopped["status"] == "STOPPED"
+    assert Path(stopped["savepoint"].removeprefix("file:"), "_metadata").exists()
+    job.expect_all()

@@ -1,0 +1,193 @@
+"""The life of a job on a real session cluster: what runs, what it has written, what the ledger says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jobkit.cluster.waiting import until
+
+from .stage import BASE, FUNCTIONS, OPEN, PIPELINE, SECONDS, Deployment, Stage, numbered
+
+UPDATE = "        self._count.update(count)"
+
+
+@pytest.fixture(scope="module")
+def deployed(theatre: Stage) -> Deployment:
+    """A job that runs, and has numbered its first words."""
+    deployment = theatre.deployment()
+    deployment.send(["a", "b", "a"])
+    deployment.ok("deploy", "--without-state")
+    deployment.expect_all()
+    return deployment
+
+
+@pytest.fixture
+def job(deployed: Deployment) -> Iterator[Deployment]:
+    """The job that runs; its files are put back after a test, and one job must run."""
+    with deployed.unchanged():
+        yield deployed
+    assert len(deployed.running()) == 1
+
+
+def test_the_life_of_a_job(theatre: Stage) -> None:
+    """Deploy, upgrade, roll back, savepoint, stop: each record once, by the version that ran, and each start an instance."""
+    job = theatre.deployment()
+    refused = job.jobkit("deploy")
+    assert refused.returncode == 2
+    assert "--without-state" in refused.stderr
+    job.send(["a", "b", "a"])
+    first = job.ok("deploy", "--without-state")["uid"]
+    job.expect_all()
+    assert job.jobkit("deploy", "--without-state").returncode == 2, "one runs already"
+
+    job.version("two")
+    second = job.ok("upgrade")
+    assert second["previous"] == first
+    assert job.state(first) == "FINISHED"
+    job.send(["a", "c"])
+    assert {(word, version) for word, _, version in job.expect_all()} >= {("a", "two"), ("c", "two")}, "the new code runs"
+    assert job.ok("upgrade")["uid"] == second["uid"], "the same version is not started again"
+
+    third = job.ok("rollback")["uid"]
+    job.send(["c", "d"])
+    assert ["d", "1", "one"] in job.expect_all(), "the old code runs"
+    taken = job.ok("savepoint")["savepoint"].removeprefix("file:")
+    assert Path(f"{taken}.lock").read_text() == (job.root / "flink.lock").read_text()
+    assert job.running() == [third]
+    job.ok("savepoint", "--dispose", taken)
+    assert not list(Path(taken).parent.iterdir())
+
+    left = job.ok("stop")["savepoint"]
+    assert job.running() == []
+    assert job.jobkit("status").returncode == 2
+    found = [instance for instance in job.instances() if instance["status"] != "ABANDONED"]
+    assert [instance["uid"] for instance in found] == [third, second["uid"], first]
+    assert {instance["status"] for instance in found} == {"STOPPED"}
+    assert found[0]["savepoint"] == left
+    assert found[1]["specification"]["settings"]["ORDINALS_TOKEN"] == "******"
+    assert "s3cret" not in json.dumps(found)
+
+
+def test_an_instance_is_found_by_its_uid(job: Deployment) -> None:
+    """In the configuration of its job, in the log lines of every process, and in what two instances differ in."""
+    first = job.running()[0]
+    assert job.stage.cluster.rest._get(f"/jobs/{first}/config")["jid"] == first
+    lines = job.jobkit("instances", "logs", first[:8]).stdout.splitlines()
+    assert {"jobmanager", "taskmanager-1"} <= {line.partition("/")[0] for line in lines}
+    assert any(f"[{first}]" in line and "switched from" in line for line in lines)
+    job.replace(BASE, "min-pause: 100 ms", "min-pause: 110 ms")
+    second = job.ok("upgrade", ORDINALS_TOKEN="another")["uid"]
+    found = {entry["path"]: (entry["first"], entry["second"]) for entry in job.ok("instances", "diff", first, second)["differences"]}
+    assert set(found) == {"artefact", "configuration.execution.checkpointing.min-pause"}, "secrets are not compared"
+    assert found["configuration.execution.checkpointing.min-pause"] == ("100 ms", "110 ms")
+    assert all(second not in line for line in lines)
+    shown = job.jobkit("instances", "show", second[:6]).stdout
+    assert "110 ms" in shown
+    assert "another" not in shown
+
+
+BROKEN = {
+    "raises in open": (OPEN, "        raise LookupError('not today')\n" + OPEN, "not today"),
+    "finds another state": (
+        "        count = (self._count.value() or 0) + 1",
+        "        count = len(self._count.value() or '') + 1",
+        "object of type 'int' has no len()",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_version_that_fails_gives_way_to_the_old_one(job: Deployment, kind: str) -> None:
+    """The old version runs again from the savepoint that it was stopped with, and each record is there once."""
+    old, new, reason = BROKEN[kind]
+    before = job.instances()[0]
+    job.replace(FUNCTIONS, old, new)
+    job.version("broken")
+    code, document = job.upgrade(["a", "b", "c"])
+    assert code == 1, job.log.read_text()
+    error = document["error"]
+    assert reason in error["root_cause"]
+    assert "functions.py" in error["python_traceback"]
+    assert error["committed"] == {}, "an exactly-once sink commits with a checkpoint"
+    back, broken, first = job.instances()[:3]
+    assert first["uid"] == before["uid"]
+    assert [back["status"], broken["status"], first["status"]] == ["RUNNING", "FAILED", "STOPPED"]
+    assert back["specification"] == first["specification"]
+    assert job.running() == [back["uid"]] == [error["instance"]]
+    assert back["snapshot"] == first["savepoint"] == error["savepoint"]
+    assert Path(error["savepoint"].removeprefix("file:"), "_metadata").exists()
+    job.send(["c"])
+    assert "broken" not in {version for *_, version in job.expect_all()}
+
+
+def test_a_version_that_never_checkpoints_gives_way(job: Deployment) -> None:
+    """It runs, and each of its checkpoints fails, until the time that it has is over."""
+    job.replace(BASE, "execution.checkpointing.timeout: 1 min", "execution.checkpointing.timeout: 10 ms")
+    job.replace(BASE, "tolerable-failed-checkpoints: 3", "tolerable-failed-checkpoints: 1000")
+    code, document = job.upgrade(["c"], "--within", "10")
+    assert code == 1, job.log.read_text()
+    assert "The job has no completed checkpoint after 10 s" in document["error"]["found"]
+    assert "expired" in document["error"]["root_cause"]
+    job.send(["c"])
+    job.expect_all()
+
+
+def test_what_a_failed_version_had_committed_is_counted(theatre: Stage) -> None:
+    """A sink that is at least once shows what it writes before any checkpoint: the report says which records, and how many."""
+    job = theatre.deployment()
+    job.send(["a", "b"])
+    job.ok("deploy", "--without-state")
+    job.version("broken")
+    job.replace(PIPELINE, "GUARANTEE = DeliveryGuarantee.EXACTLY_ONCE", "GUARANTEE = DeliveryGuarantee.AT_LEAST_ONCE")
+    job.replace(FUNCTIONS, UPDATE, UPDATE + "\n        if value == 'poison':\n            raise LookupError('a poisonous word')")
+    job.replace(BASE, "execution.checkpointing.interval: 2 s", "execution.checkpointing.interval: 1 h")
+    code, document = job.upgrade([*["c", "d"] * 20, "poison"])
+    assert code == 1, job.log.read_text()
+    committed = document["error"]["committed"]
+    assert "and the old one writes them again" in job.log.read_text() or committed
+    count = sum(entry["records"] for partitions in committed.values() for entry in partitions.values())
+    until(lambda: len(job.read()) >= len(job.sent) + count or None, what="all is written again", seconds=SECONDS, interval=0.5)
+    found = job.read()
+    assert count == len([record for record in found if record[2] == "broken"]) > 0
+    kept = sorted((word, int(number)) for word, number, version in found if version == "one")
+    assert kept == sorted(numbered(job.sent).elements())
+    job.ok("stop")
+
+
+def test_a_version_that_would_lose_state_does_not_stop_the_old_one(job: Deployment) -> None:
+    """Guardrails, lock and snapshot are asked first: the old version has not even been stopped."""
+    running = job.running()
+    job.replace(FUNCTIONS, 'ValueStateDescriptor("count", Types.LONG())', 'ValueStateDescriptor("count", Types.STRING())')
+    refused = job.jobkit("upgrade", "--json")
+    assert refused.returncode == 1
+    results = json.loads(refused.stdout)["error"]["details"]["results"]
+    assert {result["rule"] for result in results} == {"flink-lock"}
+    job.replace(PIPELINE, '.uid("number")', '.uid("numbers")')
+    (job.root / "flink.lock").unlink()
+    job.lock()
+    refused = job.jobkit("upgrade", "--json")
+    assert refused.returncode == 1
+    error = json.loads(refused.stdout)["error"]
+    assert "number dropped" in error["found"]
+    assert error["details"]["compatible"] is False
+    assert job.running() == running
+    newest = job.instances()[0]
+    assert newest["status"] == "ABANDONED"
+
+
+def test_a_job_that_does_not_run_is_not_upgraded(job: Deployment) -> None:
+    """The message names the snapshot to deploy from, and that works."""
+    uid = job.running()[0]
+    job.stage.cluster.rest.cancel(uid)
+    refused = job.jobkit("upgrade")
+    assert refused.returncode == 2
+    assert "CANCELED" in refused.stderr
+    snapshot = refused.stderr.rpartition("--from ")[2].split()[0].rstrip(".")
+    assert f"{uid}/chk-" in snapshot
+    job.ok("deploy", "--from", snapshot)
+    job.send(["b"])
+    job.expect_all()
+    assert {instance["uid"]: instance["ending"] for instance in job.instances()}[uid] == "found CANCELED at the next deploy"

@@ -1,0 +1,1 @@
+"""A job that tells in what it writes which version of each of its modules has run."""

@@ -1,0 +1,3 @@
+"""What the job imports when it is needed, and not before."""
+
+LATE = "a"

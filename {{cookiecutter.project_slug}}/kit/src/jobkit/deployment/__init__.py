@@ -1,0 +1,1 @@
+"""Deployments: what ran where, and who changes it now."""

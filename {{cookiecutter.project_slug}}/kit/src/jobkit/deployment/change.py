@@ -1,0 +1,95 @@
+"""What each operation works with: the right to change a deployment, its ledger and journal, and who is told how it goes on."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..cluster.local import Reporter
+from ..cluster.submission import JobRefused
+from ..errors import ClusterError, ConfigurationError, JobFailed, JobkitError
+from .holder import person
+from .instance import ABANDONED, PREPARED, Instance, Operation, new_uid
+from .lease import Lease
+from .ledger import Ledger
+from .version import Version
+
+
+@dataclass(frozen=True)
+class Change:
+    """One command's change of a deployment.
+
+    Attributes:
+        ledger: Remembers it.
+        lease: The right to it.
+        reporter: Is told how it goes on.
+        work: The project's folder `.jobkit`.
+    """
+
+    ledger: Ledger
+    lease: Lease
+    reporter: Reporter
+    work: Path
+
+    def version(self, instance: Instance) -> Version:
+        """Return an instance as a version on this machine."""
+        return Version(self.ledger, instance, self.work)
+
+    def of(self, uid: str) -> Version:
+        """Return the version of an instance."""
+        return self.version(self.ledger.instance(uid))
+
+    def begin(self, kind: str, details: Mapping[str, Any]) -> Operation:
+        """Write a new operation into the journal."""
+        operation = Operation(new_uid(), self.lease.deployment, kind, PREPARED, dict(details), begun=now(), by=person())
+        self.ledger.begin(operation, self.lease)
+        return operation
+
+    def change(self, uid: str, **values: Any) -> Instance:
+        """Change what the ledger says of an instance."""
+        return self.ledger.change(uid, self.lease, **values)
+
+    def end(self, uid: str, status: str, ending: str, **values: Any) -> Instance:
+        """Write down that an instance is over."""
+        return self.ledger.change(uid, self.lease, status=status, ended=now(), ending=ending, **values)
+
+    def finish(self, operation: Operation, outcome: str) -> None:
+        """Write down that an operation is over."""
+        self.ledger.finish(operation.uid, self.lease, outcome)
+
+    def tell(self, text: str) -> None:
+        """Tell how it goes on; a terminal that is gone keeps nothing from going on."""
+        with suppress(OSError):
+            self.reporter.phase(text)
+
+    @contextmanager
+    def abandoning(self, new: Version) -> Iterator[None]:
+        """Let the ledger say so when an instance is given up before anything of it has started."""
+        try:
+            yield
+        except JobkitError as error:
+            is_open = self.ledger.unfinished(self.lease.deployment) is not None  # then the next command goes on with it
+            if not is_open and self.ledger.instance(new.uid).status == PREPARED:
+                self.end(new.uid, ABANDONED, error.what)
+            raise
+
+
+UNPROVED = (JobFailed, JobRefused, ClusterError, ConfigurationError, OSError, subprocess.SubprocessError)
+"""What says that a version does not start; the ledger's own errors, and a lost lease, are none of these."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why a version does not start, in a line or two."""
+    if isinstance(error, JobFailed):
+        return error.root_cause if error.what == "The job failed." else f"{error.what} {error.root_cause}"
+    return str(error) or type(error).__name__
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(timezone.utc)

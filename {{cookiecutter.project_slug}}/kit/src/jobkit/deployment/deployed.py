@@ -1,0 +1,265 @@
+"""A project's job in one environment, and what can be done to it: deploy, upgrade, roll back, savepoint, stop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from ..cluster.local import Reporter
+from ..cluster.rest import NoAnswer
+from ..cluster.waiting import until
+from ..errors import ClusterError, ConfigurationError, JobFailed
+from ..project import Project
+from . import first_start, preparation, stopping
+from .change import Change
+from .instance import ABANDONED, FAILED, PREPARED, STOPPED, Instance, Operation, Specification
+from .ledger import Ledger
+from .preparation import Place
+from .replacement import Replacement
+from .target import is_over
+from .version import Version
+
+_SECONDS_FOR_SAVEPOINT = 900
+_SAVEPOINT = re.compile(r"/savepoint-[0-9a-f]{6}-[0-9a-f]+/?$")
+
+
+class DeployedJob:
+    """The job.
+
+    Attributes:
+        name: What the ledger calls it: `<project>/<environment>`.
+    """
+
+    def __init__(self, project: Project, environment: str, ledger: Ledger, reporter: Reporter) -> None:
+        """Take the project; nothing is asked of the cluster.
+
+        Args:
+            project: Whose job it is.
+            environment: Names the file in conf/.
+            ledger: Remembers its instances.
+            reporter: Shows how it goes on.
+        """
+        self.name = f"{project.name}/{environment}"
+        self._project, self._environment, self._ledger, self._reporter = project, environment, ledger, reporter
+
+    def deploy(self, place: Place, snapshot: str | None, within: float, *, version: str | None = None, lost: bool = False) -> Instance:
+        """Start the version in the project's folder, or an earlier one, when none runs.
+
+        Args:
+            place: Where.
+            snapshot: The address of what it starts from; None for a start without state.
+            within: Seconds in which its first checkpoint must be complete.
+            version: The uid of an instance of an earlier version, or its beginning; it runs where that did.
+            lost: Write off what the ledger takes for running, and what was interrupted, where no cluster knows of it.
+
+        Raises:
+            Refused: When a guardrail is broken, or state would be lost.
+            JobFailed: When the job does not prove itself; it is ended.
+            ConfigurationError: When one runs already.
+        """
+        with self._changing("deploy", lost=lost) as change, ExitStack() as stack:
+            self._require_none(change)
+            if version is None:
+                new = stack.enter_context(preparation.of_folder(change, self._project, self._environment, place, None))
+            else:
+                earlier = self._ledger.instance(version, self.name)
+                new = stack.enter_context(preparation.of_instance(change, earlier, earlier))
+            preparation.require_unknown(new)
+            nothing = {"snapshot": None, "leaves_state_behind": False}
+            found = new.examiner.require_compatible(snapshot) if snapshot else nothing
+            details = {"new": new.uid, **{key: found[key] for key in nothing}, "within": within}
+            return first_start.carry_out(change, change.begin("deploy", details), new)
+
+    def upgrade(self, within: float, parallelism: int | None = None, *, again: bool = False) -> Instance:
+        """Put the version in the project's folder into the place of the one that runs; see `Replacement`.
+
+        Args:
+            within: Seconds in which its first checkpoint must be complete.
+            parallelism: The new version's; None for the old one's.
+            again: Do so even when the version that runs is the same.
+        """
+        with self._changing("upgrade") as change:
+            current = self._running(change)
+            place = Place.of(current.specification, parallelism)
+            with preparation.of_folder(change, self._project, self._environment, place, current.uid) as new:
+                if not again and _is_same(new.instance.specification, current.specification):
+                    change.end(new.uid, ABANDONED, "this version runs already")
+                    self._reporter.phase(f"this version runs already: instance {current.uid[:12]}")
+                    return current
+                return self._replace(change, "upgrade", current, new, None, within)
+
+    def rollback(self, within: float, to: str | None = None, snapshot: str | None = None) -> Instance:
+        """Put an earlier version into the place of the one that runs.
+
+        Args:
+            within: Seconds in which its first checkpoint must be complete.
+            to: The uid of an instance of that version, or its beginning; None for the version before.
+            snapshot: What it starts from; None for a savepoint of now.
+        """
+        with self._changing("rollback") as change:
+            current = self._current() if snapshot else self._running(change)
+            earlier = self._ledger.instance(to, self.name) if to else self._before(current)
+            with preparation.of_instance(change, earlier, current) as new:
+                return self._replace(change, "rollback", current, new, snapshot, within)
+
+    def savepoint(self) -> str:
+        """Take a savepoint, put the lock of what runs beside it, and return its address; the job runs on.
+
+        Raises:
+            JobFailed: When it fails.
+        """
+        with self._changing("savepoint") as change:
+            current = self._running(change)
+            with change.version(current) as version:
+                address = version.target.rest.savepoint_at(current.uid, preparation.savepoints_folder(version))
+                version.keep_lock(address)
+                return address
+
+    def dispose(self, savepoint: str) -> None:
+        """Remove a savepoint, through the cluster that runs.
+
+        Raises:
+            JobFailed: When it cannot be removed.
+        """
+        if not _SAVEPOINT.search(savepoint):
+            raise ConfigurationError(
+                "This is no savepoint: a checkpoint is Flink's own to remove.", found=savepoint, remedy="Name a folder savepoint-…."
+            )
+        with self._changing("savepoint --dispose") as change:
+            version = change.version(self._current())
+            rest = version.target.rest
+            order = rest.dispose(savepoint)
+            what = f"{savepoint} is removed"
+            done = until(lambda: rest.disposed(savepoint, order), what=what, seconds=_SECONDS_FOR_SAVEPOINT)
+            if done.failure is not None:
+                raise JobFailed("The savepoint cannot be removed.", root_cause=done.failure.root_cause, where=savepoint)
+            with version:
+                version.examiner.remove_lock(savepoint)
+
+    def stop(self) -> str:
+        """Stop the job with a savepoint, and return its address."""
+        with self._changing("stop") as change, change.version(self._running(change)) as old:
+            return stopping.carry_out(change, change.begin("stop", {"old": old.uid, **preparation.order(old)}), old)
+
+    def state(self) -> tuple[Instance, str | None]:
+        """Return the instance that runs, and its job's state; None when the cluster does not know it."""
+        current = self._current()
+        return current, Version(self._ledger, current).target.state(current.uid)
+
+    @contextmanager
+    def _changing(self, what: str, *, lost: bool = False) -> Iterator[Change]:
+        """Hold the lease; first finish, or take back, what a command that was killed has begun, or write it off."""
+        with self._ledger.lease(self.name, what) as lease:
+            change = Change(self._ledger, lease, self._reporter, self._project.work)
+            if lost:
+                self._write_off(change)
+            operation = self._ledger.unfinished(self.name)
+            if operation is not None:
+                when = f"{operation.begun.astimezone():%Y-%m-%d %H:%M}"
+                self._reporter.phase(f"taking up the {operation.kind} of {when} by {operation.by}, which was interrupted")
+                _take_up(change, operation)
+                self._reporter.phase(f"the interrupted {operation.kind} is done")
+            for instance in self._ledger.instances(self.name):
+                if instance.status == PREPARED:
+                    change.end(instance.uid, ABANDONED, "the command was interrupted before anything had happened")
+            yield change
+
+    def _replace(self, change: Change, kind: str, current: Instance, new: Version, snapshot: str | None, within: float) -> Instance:  # noqa: PLR0913, PLR0917
+        with change.version(current) as old:
+            found = new.examiner.require_compatible(snapshot) if snapshot else preparation.compared(old, new)
+            self._reporter.phase(f"the new version can start from {found['snapshot']}")
+            details = {
+                "old": old.uid,
+                "new": new.uid,
+                "within": within,
+                **preparation.order(old),
+                "leaves_state_behind": found["leaves_state_behind"],
+                **({"savepoint": found["snapshot"]} if snapshot else {}),
+            }
+            old.require_startable()  # it may have to come back
+            new.require_startable()
+            operation = change.begin(kind, details)
+            try:
+                return Replacement(change, operation, (old, new)).carry_out()
+            finally:
+                old.tidy()
+                new.tidy()
+
+    def _current(self) -> Instance:
+        """Return the instance that runs, or is about to."""
+        found = self._ledger.current(self.name)
+        if found is None:
+            remedy = "Start it: jobkit deploy --from SNAPSHOT, or --without-state."
+            raise ConfigurationError(f"Nothing of {self.name} runs.", where=self._ledger.url, remedy=remedy)
+        return found
+
+    def _running(self, change: Change) -> Instance:
+        """Return the instance that runs; raise when its job does not, and say what it can be started from."""
+        current, state = self.state()
+        if state == "RUNNING":
+            return current
+        found = f"instance {current.uid[:12]}: {state or 'the cluster does not know it'}"
+        with change.version(current) as version:
+            newest = version.newest_left()
+        remedy = f"Start it from what it has left: jobkit deploy --from {newest}" if newest else "See jobkit instances logs."
+        raise ClusterError(f"The job of {self.name} does not run.", found=found, remedy=remedy)
+
+    def _write_off(self, change: Change) -> None:
+        """Let the ledger forget what it takes for running, unless a cluster says that it does."""
+        for instance in self._ledger.instances(self.name):
+            if instance.is_over:
+                continue
+            try:
+                state = change.version(instance).target.state(instance.uid)
+            except NoAnswer:
+                state = None
+            if not is_over(state):
+                found = f"instance {instance.uid[:12]}, {state}"
+                raise ConfigurationError("It is not lost.", found=found, where=instance.specification.url, remedy="Leave --lost out.")
+            change.end(instance.uid, FAILED, "written off: no cluster knows of it")
+        operation = self._ledger.unfinished(self.name)
+        if operation is not None:
+            change.finish(operation, "written off")
+
+    def _require_none(self, change: Change) -> None:
+        """Raise when a job runs; what the ledger takes for running, and the cluster does not, is over."""
+        running = self._ledger.current(self.name)
+        if running is None:
+            return
+        state = change.version(running).target.state(running.uid)
+        if not is_over(state):
+            found = f"instance {running.uid[:12]}, {state}"
+            remedy = "jobkit upgrade puts this version into its place."
+            raise ConfigurationError(f"{self.name} runs already.", found=found, remedy=remedy)
+        change.version(running).target.end(running.uid)
+        change.end(running.uid, FAILED, f"found {state or 'gone'} at the next deploy")
+
+    def _before(self, current: Instance) -> Instance:
+        """Return the newest instance before one, of another version, that has run."""
+        what = current.specification
+        for instance in self._ledger.instances(self.name):
+            is_other = not _is_same(replace(instance.specification, url=what.url), what)
+            if instance.number < current.number and instance.status == STOPPED and is_other:
+                return instance
+        remedy = "See jobkit instances; name one with --to."
+        raise ConfigurationError(f"There is no version of {self.name} before the one that runs.", remedy=remedy)
+
+
+def _take_up(change: Change, operation: Operation) -> None:
+    """Carry out an operation from where it was interrupted."""
+    details = operation.details
+    with ExitStack() as stack:
+        versions = {key: stack.enter_context(change.of(details[key])) for key in ("old", "new") if key in details}
+        if operation.kind == "deploy":
+            first_start.carry_out(change, operation, versions["new"])
+        elif operation.kind == "stop":
+            stopping.carry_out(change, operation, versions["old"])
+        else:
+            Replacement(change, operation, (versions["old"], versions["new"])).carry_out()
+
+
+def _is_same(one: Specification, other: Specification) -> bool:
+    """Whether two instances would do the same: code, configuration, settings, libraries."""
+    return replace(one, commit=None) == replace(other, commit=None)

@@ -1,0 +1,211 @@
+"""What comes before a change: a version made of the project's folder, held to the guardrails, and compared with what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import configuration
+from ..errors import ClusterError, ConfigurationError
+from ..project import Project
+from . import artefact
+from .change import Change, now
+from .holder import person
+from .instance import PREPARED, Instance, Specification, new_uid
+from .version import APPLICATION, SESSION, Version, here
+
+_REST_PORT = "8081"
+_ATTEMPTS_TO_COMPARE = 10
+_DESCRIBED = ("name", "configuration", "settings", "lock", "flink", "python", "kit", "packages")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job is to run.
+
+    Attributes:
+        url: The JobManager's address; None for that of the environment's configuration.
+        application: Whether it gets an application cluster of its own on this machine.
+        parallelism: The job's; None for `parallelism.default`, or 1.
+        task_managers: How many an application cluster gets.
+    """
+
+    url: str | None = None
+    application: bool = False
+    parallelism: int | None = None
+    task_managers: int = 1
+
+    @classmethod
+    def of(cls, specification: Specification, parallelism: int | None = None) -> Place:
+        """Return where an instance runs; with another parallelism, if given."""
+        arguments = specification.arguments
+        return cls(
+            specification.url,
+            specification.mode == APPLICATION,
+            parallelism or int(arguments["parallelism"]),
+            int(arguments.get("task_managers") or 1),
+        )
+
+
+@contextmanager
+def of_folder(change: Change, project: Project, environment: str, place: Place, previous: str | None) -> Iterator[Version]:
+    """Make an instance of the version in a project's folder, hold it to the guardrails, and give it.
+
+    Raises:
+        Refused: When it breaks a guardrail, or its lock is not that of the job.
+        JobkitError: When it cannot be built.
+    """
+    built = artefact.build(project)
+    change.ledger.keep_artefact(built.sha256, built.content)
+    values = configuration.load(project.conf, environment).values
+    sketch = Specification(
+        name="",
+        environment=environment,
+        mode=APPLICATION if place.application else SESSION,
+        url=_url(place, values),
+        configuration={},
+        settings={},
+        artefact=built.sha256,
+        commit=built.commit,
+        lock=None,
+        flink="",
+        python="",
+        kit="",
+        packages={},
+        arguments={
+            "parallelism": place.parallelism or configuration.parallelism(values, 1, str(project.conf)),
+            "task_managers": place.task_managers if place.application else None,
+            "place": here() if place.application else None,
+        },
+    )
+    instance = Instance(new_uid(), change.lease.deployment, 0, now(), person(), sketch, previous)
+    with change.version(instance) as new:
+        examiner = new.examiner
+        examiner.require_fit()
+        known = {key: examiner.description[key] for key in _DESCRIBED}
+        new.instance = change.ledger.add(replace(instance, specification=replace(sketch, **known)), change.lease)
+        change.tell(f"instance {new.uid[:12]}: code {built.sha256[:12]}{f', commit {built.commit[:12]}' if built.commit else ''}")
+        with change.abandoning(new):
+            yield new
+
+
+def _url(place: Place, values: Mapping[str, str]) -> str:
+    """Return the address of the JobManager's REST interface, with scheme and port.
+
+    Raises:
+        ConfigurationError: When it is none, or has a password in it.
+    """
+    scheme = "https" if values.get("security.ssl.rest.enabled") == "true" else "http"
+    text = (place.url or f"{scheme}://{values.get('rest.address', 'localhost')}:{values.get('rest.port', _REST_PORT)}").rstrip("/")
+    try:
+        url = urlsplit(text)
+        port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    except ValueError:
+        url, port = urlsplit(""), None
+    if url.scheme not in {"http", "https"} or not url.hostname or url.path or url.query or url.username or port is None:
+        raise ConfigurationError(
+            "This is no address of a JobManager.",
+            found=repr(place.url) if place.url and "@" not in place.url else "an address with a name in it" if place.url else text,
+            remedy="Write http://host:port, or https://host:port; a proxy with a path or a password does not do.",
+        )
+    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    return f"{url.scheme}://{host}:{port}"
+
+
+def require_unknown(new: Version) -> None:
+    """Raise when a session cluster runs a job of the same name that the ledger does not know.
+
+    Raises:
+        ConfigurationError: With its id.
+    """
+    if new.instance.specification.mode == SESSION:
+        twins = [uid for uid, name in new.target.rest.names().items() if name == new.instance.specification.name]
+        if twins:
+            raise ConfigurationError(
+                f"A job {new.instance.specification.name} runs there already, which this ledger does not know.",
+                found=", ".join(twins),
+                where=new.instance.specification.url,
+                remedy="Stop it with a savepoint and deploy from that; or use the ledger that it is in: JOBKIT_LEDGER.",
+            )
+
+
+@contextmanager
+def of_instance(change: Change, earlier: Instance, current: Instance) -> Iterator[Version]:
+    """Make an instance of the version of an earlier one, to take the place of the current one; hold it to the guardrails, and give it.
+
+    Raises:
+        Refused: When it breaks a guardrail.
+        ConfigurationError: When one of them ran on a session cluster, and the other on an application cluster.
+    """
+    if earlier.specification.mode != current.specification.mode:
+        raise ConfigurationError(
+            "The two versions do not run in the same mode.",
+            found=f"{earlier.specification.mode} and {current.specification.mode}",
+            remedy="Stop the one that runs, and deploy the other from its savepoint: jobkit deploy --version UID --from SAVEPOINT.",
+        )
+    again = replace(
+        earlier,
+        uid=new_uid(),
+        created=now(),
+        by=person(),
+        previous=current.uid,
+        snapshot=None,
+        status=PREPARED,
+        savepoint=None,
+        ended=None,
+        ending=None,
+        specification=replace(earlier.specification, url=current.specification.url),
+    )
+    with change.version(change.ledger.add(again, change.lease)) as new, change.abandoning(new):
+        new.examiner.require_fit()
+        yield new
+
+
+def compared(old: Version, new: Version) -> dict[str, Any]:
+    """Compare a version with the newest snapshot of the one that runs, as `jobkit compat` does.
+
+    Raises:
+        Refused: When state would be lost.
+        ClusterError: When there is no snapshot yet.
+    """
+    for attempt in range(_ATTEMPTS_TO_COMPARE):
+        newest = old.target.rest.newest_snapshot(old.uid)
+        if newest is None:
+            raise ClusterError(
+                "The job has no checkpoint yet to compare the new version with.", remedy="Wait for its first, or see why it has none."
+            )
+        try:
+            return new.examiner.require_compatible(newest, old.instance.specification.lock)
+        except ConfigurationError:
+            if attempt == _ATTEMPTS_TO_COMPARE - 1:  # it may have made way for a newer one while it was read
+                raise
+    raise AssertionError
+
+
+def order(old: Version) -> dict[str, str]:
+    """Return what a stop with a savepoint takes: the id of the order, and a folder in which nothing else is.
+
+    Raises:
+        ConfigurationError: When the configuration names no folder for savepoints.
+    """
+    uid = new_uid()
+    return {"order": uid, "folder": f"{savepoints_folder(old)}/stop-{uid[:8]}"}
+
+
+def savepoints_folder(version: Version) -> str:
+    """Return the address of the folder for a version's savepoints.
+
+    Raises:
+        ConfigurationError: When the configuration names none.
+    """
+    folder = version.snapshots_folder("savepoint-dir")
+    if folder is None:
+        raise ConfigurationError(
+            "There is no place for savepoints.",
+            where=f"conf/{version.instance.specification.environment}.yaml",
+            remedy="Set execution.checkpointing.savepoint-dir.",
+        )
+    return folder

@@ -1,0 +1,206 @@
+"""One version takes the place of another: stop, start, confirm, and back again when the new one does not prove itself.
+
+Each step is written into the journal before it is taken, and each can be taken twice: whoever comes after a crash goes on from the
+last one that was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..cluster import interruption
+from ..errors import JobFailed, JobkitError
+from . import committed
+from .change import UNPROVED, Change, now, reason_of
+from .confirmation import Confirmation, NotInTime
+from .instance import ABANDONED, FAILED, RUNNING, STARTING, STOPPED, Instance, Operation, new_uid
+from .stopping import Gone, Stopping
+from .version import Version
+
+STOPPING, STARTED, ROLLING_BACK = "STOPPING", "STARTING", "ROLLING_BACK"
+"""The steps after PREPARED, at which nothing has happened yet."""
+
+
+_SECONDS_FOR_THE_OLD = 300.0
+
+
+class RolledBack(JobkitError):
+    """The new version did not prove itself; the old one runs again.
+
+    Attributes:
+        root_cause: Why.
+        python_traceback: The traceback of the job's Python, or None.
+        savepoint: What the old one was started from, and, but for a `rollback --from`, the new one.
+        back: The uid of the instance that runs again.
+        committed: How many records the new version had committed, by topic and partition: `{"from", "to", "records"}`; None when not known.
+        uncounted: The sinks of the new version that do not say where they write to; None when not known.
+    """
+
+    exit_code = 1
+
+    def __init__(self, details: Mapping[str, Any]) -> None:
+        again = "runs again" if details.get("proved", True) else "was started again, and has no complete checkpoint yet"
+        super().__init__(
+            f"The new version did not prove itself; the old one {again}.", found=details["reason"], where=f"savepoint {details['way_back']}"
+        )
+        self.root_cause = str(details["reason"])
+        self.python_traceback: str | None = details.get("traceback")
+        self.savepoint = str(details["way_back"])
+        self.back = str(details["back"])
+        self.committed: dict[str, dict[str, dict[str, int]]] | None = details.get("committed")
+        self.uncounted: list[str] | None = details.get("uncounted")
+
+
+class NotRestored(JobkitError):
+    """Neither version runs; the savepoint is there."""
+
+    exit_code = 1
+
+
+class Replacement:
+    """An operation `upgrade` or `rollback`, from wherever its journal stands."""
+
+    def __init__(self, change: Change, operation: Operation, versions: tuple[Version, Version]) -> None:
+        """Take an operation.
+
+        Args:
+            change: The change that it is a part of.
+            operation: Its details name the two versions (`old`, `new`), `within` (seconds), the `order` for the savepoint and its `folder`,
+                whether the new one `leaves_state_behind`, and, where the new one starts from an older
+                snapshot than the one of now, `savepoint`.
+            versions: The old and the new version.
+        """
+        self._change, self._operation = change, operation
+        self._old, self._new = versions
+
+    def carry_out(self) -> Instance:
+        """Return the new version's instance, which runs.
+
+        Raises:
+            RolledBack: When the old version runs again.
+            NotRestored: When neither runs.
+            JobFailed: When the old version could not be stopped, and runs on.
+            ClusterError: When the cluster does not answer: the operation stays open, and can be taken up.
+        """
+        with interruption.hang_up_ignored():
+            if "reason" not in self._details:
+                self._stop_old()
+                try:
+                    return self._start_new()
+                except UNPROVED as error:
+                    self._change.lease.require()  # whoever has lost it must not end what another has begun
+                    self._record(ROLLING_BACK, reason=reason_of(error), traceback=getattr(error, "python_traceback", None))
+            return self._roll_back()
+
+    @property
+    def _details(self) -> Mapping[str, Any]:
+        return self._operation.details
+
+    def _record(self, step: str, **details: Any) -> None:
+        self._operation = self._change.ledger.record(self._operation.uid, self._change.lease, step, **details)
+
+    def _stop_old(self) -> None:
+        old = self._old
+        if "stopped" in self._details:
+            return
+        self._record(STOPPING)
+        given = self._details.get("savepoint")
+        try:
+            if given is not None:  # the old version is not fit to take one
+                old.target.end(old.uid)
+                savepoint, ending = given, "ended, to go back to an earlier snapshot"
+            else:
+                savepoint, ending = Stopping(old, self._details["folder"], self._details["order"]).carry_out(), "stopped with a savepoint"
+        except JobFailed as error:
+            self._change.end(self._new.uid, ABANDONED, "the old version could not be stopped")
+            self._change.finish(self._operation, f"not stopped: {error.root_cause}")
+            raise
+        except Gone as error:
+            savepoint, ending = old.newest_left(), f"failed while it was stopped: {error.found}"
+            if savepoint is None:
+                self._change.end(old.uid, FAILED, ending)
+                self._change.end(self._new.uid, ABANDONED, "the old version has left nothing to start from")
+                self._change.finish(self._operation, ending)
+                raise
+        way_back = (old.newest_left() if given is not None else None) or savepoint
+        self._change.end(old.uid, STOPPED, ending, savepoint=way_back)
+        self._record(STARTED, savepoint=savepoint, way_back=way_back, stopped=True)
+        self._change.tell(f"the old version is stopped: {way_back}")
+
+    def _start_new(self) -> Instance:
+        new, savepoint = self._new, self._details["savepoint"]
+        if new.instance.status == RUNNING:  # only the journal's last line was missing
+            self._change.finish(self._operation, "completed")
+            return new.instance
+        again = new.instance.status == STARTING
+        if "begin" not in self._details:
+            self._record(STARTED, begin=committed.ends(self._change, new))
+        self._change.change(new.uid, status=STARTING, snapshot=savepoint)
+        new.start(savepoint, leaves_state_behind=self._details["leaves_state_behind"], again=again)
+        self._change.tell("the new version is submitted")
+        proof = Confirmation(new.target, new.uid).wait(self._details["within"])
+        self._change.lease.require()
+        instance = self._change.change(new.uid, status=RUNNING)
+        self._change.finish(self._operation, "completed")
+        self._change.tell(f"the new version runs, and {proof}")
+        self._old.keep_lock(self._details["way_back"], through=new)
+        return instance
+
+    def _roll_back(self) -> Instance:
+        details, new = self._details, self._new
+        self._change.tell(f"rolling back: {details['reason']}")
+        if "back" not in details:
+            new.target.end(new.uid)
+            self._record(ROLLING_BACK, end=committed.ends(self._change, new), back=new_uid())
+        self._change.end(new.uid, FAILED, self._details["reason"])
+        known = {instance.uid: instance for instance in self._change.ledger.instances(self._operation.deployment)}
+        again = known.get(self._details["back"])
+        is_proved = True
+        with self._change.version(again or self._added()) as back:
+            try:
+                back.start(self._details["way_back"], again=again is not None)
+                Confirmation(back.target, back.uid).wait(max(self._details["within"], _SECONDS_FOR_THE_OLD))
+            except NotInTime:
+                is_proved = False  # it was right before, and may need longer; ending it would help nobody
+            except UNPROVED as error:
+                self._change.lease.require()
+                self._give_up(back, error)
+        self._change.change(back.uid, status=RUNNING)
+        proof = "and a checkpoint is complete" if is_proved else "and has no complete checkpoint yet"
+        self._change.tell(f"the old version runs again, {proof}")
+        counted = committed.between(self._change, new, self._details.get("begin"), self._details.get("end"))
+        self._record(ROLLING_BACK, committed=counted, uncounted=committed.uncounted(new), proved=is_proved)
+        self._change.finish(self._operation, f"rolled back: {self._details['reason']}")
+        self._old.keep_lock(self._details["way_back"], through=new)
+        raise RolledBack(self._details)
+
+    def _added(self) -> Instance:
+        """Add the instance in which the old version runs again to the ledger, and return it."""
+        again = replace(
+            self._old.instance,
+            uid=self._details["back"],
+            created=now(),
+            by=self._operation.by,
+            previous=self._new.uid,
+            snapshot=self._details["way_back"],
+            status=STARTING,
+            savepoint=None,
+            ended=None,
+            ending=None,
+        )
+        return self._change.ledger.add(again, self._change.lease)
+
+    def _give_up(self, back: Version, error: BaseException) -> None:
+        reason = reason_of(error)
+        back.target.end(back.uid)
+        self._change.end(back.uid, FAILED, reason)
+        self._change.finish(self._operation, f"neither version runs: {reason}")
+        snapshot = self._details["way_back"]
+        raise NotRestored(
+            "Neither version runs.",
+            found=f"the new one: {self._details['reason']}; the old one: {reason}",
+            where=f"savepoint {snapshot}",
+            remedy=f"When the cause is mended: jobkit deploy --version {back.uid[:12]} --from {snapshot}",
+        ) from error

@@ -1,0 +1,5 @@
+"""See `redirection`."""
+
+from .redirection import main
+
+main()
