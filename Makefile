@@ -2,13 +2,14 @@
 # lint   ruff and mypy over template, kit, hooks and tests                                 clean  what these leave
 # docs   the site, with its reference pages and pictures made anew
 # soak   a TaskManager killed $(COUNT) times, in a project with the default answers
+# upgrades   each kind of broken version deployed $(COUNT) times over a job that runs: the old one must run again
 # bench  the job against plain PyFlink, Flink SQL, Quix Streams, Bytewax and Pathway; some hours
 BIN     := .venv/bin
 PROJECT := build/flight-delays
 KIT     := {{cookiecutter.project_slug}}/kit
 TEMPLATE := $(shell find cookiecutter.json hooks '{{cookiecutter.project_slug}}' -type f -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 
-.PHONY: demo soak test lint bench docs clean
+.PHONY: demo soak upgrades test lint bench docs clean
 
 COUNT := 50
 BOUNDS := jobkit-0ms,jobkit-20ms,jobkit-50ms,jobkit-100ms,jobkit-200ms,jobkit-500ms
@@ -19,6 +20,9 @@ demo: $(PROJECT)/Makefile
 soak: $(PROJECT)/Makefile
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(PROJECT) soak COUNT=$(COUNT)
 
+upgrades: .venv/.dev
+	@TIMES=$(COUNT) $(BIN)/python -m pytest --verbose tests/kit/deployment/test_upgrade.py -k gives_way
+
 # HOME: cookiecutter keeps a copy of the answers there.
 $(PROJECT)/Makefile: .venv/.demo $(TEMPLATE)
 	@rm -rf $(PROJECT)
@@ -26,9 +30,9 @@ $(PROJECT)/Makefile: .venv/.demo $(TEMPLATE)
 	@HOME="$(CURDIR)/build" TMPDIR="$(CURDIR)/build/tmp" $(BIN)/cookiecutter . --no-input --default-config --output-dir build >/dev/null
 	@touch $@
 
-# A worker takes whole files: they share a JVM, a cluster or a generated project.
+# A worker takes whole files, in the order of tests/conftest.py: they share a JVM, a cluster or a generated project.
 test: .venv/.dev
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 3 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: .venv/.dev
 	@$(BIN)/ruff check --config pyproject.toml bench hooks scripts tests '$(KIT)'

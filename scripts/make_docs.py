@@ -127,13 +127,28 @@ def commands() -> str:
         ),
     ]
     for name, command in group.commands.items():
-        arguments = "".join(f" [-- {param.name.upper()}]" for param in command.params if param.param_type_name == "argument")
-        text += [f"## jobkit {name}", command.help, f"```text\njobkit {name} [OPTIONS]{arguments}\n```"]
-        options = [param for param in command.params if param.param_type_name == "option"]
-        text.append(_table(("option", "does"), [(f"`{', '.join(param.opts)}`", param.help or "") for param in options]))
+        text += _command(name, command)
+        for inner, subcommand in getattr(command, "commands", {}).items():
+            text += _command(f"{name} {inner}", subcommand)
     targets = re.findall(r"(\S+)   +(\S.*?)(?=  {2,}\S+   |$)", _comments(TEMPLATE / "Makefile"), re.MULTILINE)
     text += ["## make, in a generated project", _table(("target", "does"), [(f"`make {name}`", does) for name, does in targets])]
     return _page(text)
+
+
+def _command(name: str, command: Any) -> list[str]:
+    """Return the section of one command."""
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    written = "".join(
+        f" [-- {each.name.upper()}]" if each.nargs == -1 else f" {each.name.upper()}" if each.required else f" [{each.name.upper()}]"
+        for each in arguments
+    )
+    options = [param for param in command.params if param.param_type_name == "option"]
+    return [
+        f"## jobkit {name}",
+        command.help,
+        f"```text\njobkit {name} [OPTIONS]{written}\n```",
+        _table(("option", "does"), [(f"`{', '.join(param.opts)}`", param.help or "") for param in options]),
+    ]
 
 
 def _comments(file: Path) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from jobkit.bench.job import Figures, Vertex
 from jobkit.bench.measure import Checkpoints
-from jobkit.deployment import commands, views
+from jobkit.deployment import failures, views
 from jobkit.deployment.instance import Instance, Specification
 from jobkit.deployment.replacement import RolledBack
 from jobkit.doctor import Check
@@ -88,7 +88,7 @@ def test_json_fields_are_those_of_the_commands() -> None:
     assert instance.keys() == written.keys()
     assert instance["specification"].keys() == written["specification"].keys()
     rolled_back = RolledBack({"reason": "r", "way_back": "s", "back": "b"})
-    assert failure["error"].keys() == commands.facts(rolled_back).keys()
+    assert failure["error"].keys() == failures.facts(rolled_back).keys()
     vertex = Vertex("a", 0.5, 0.5)
     measured = Figures(1, True, False, 1.0, 1.0, 1.0, 1.0, 2, 2, Checkpoints(0, (), (), 0), [vertex], [])  # noqa: FBT003
     assert bench.keys() == measured.to_json().keys()

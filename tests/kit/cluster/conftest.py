@@ -37,19 +37,19 @@ def copy_of_tally(folder: Path) -> Project:
     return find_project(Path(shutil.copytree(Path(__file__).parent / "tally", folder, ignore=ignored)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tally(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The small project; the session's cluster and broker work in its folder."""
+    """The small project; the cluster and broker of these tests work in its folder."""
     return copy_of_tally(tmp_path_factory.mktemp("cluster") / "tally")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker_classpath(tally: Project) -> list[Path]:
     """Kafka's jars."""
     return jars.broker_classpath(tally)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker(tally: Project, broker_classpath: list[Path]) -> Iterator[Broker]:
     """A Kafka broker."""
     broker = Broker(tally.work / "run", classpath=broker_classpath, java=java.find(17))
@@ -58,7 +58,7 @@ def broker(tally: Project, broker_classpath: list[Path]) -> Iterator[Broker]:
     broker.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def topics(broker: Broker) -> Iterator[Topics]:
     """A client of the broker, which has the small project's topics."""
     topics = Topics(broker.wait())
@@ -67,7 +67,7 @@ def topics(broker: Broker) -> Iterator[Topics]:
     topics.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tally: Project) -> Iterator[FlinkCluster]:
     """A Flink cluster with two TaskManagers of one slot each."""
     folder = tally.work / "run"

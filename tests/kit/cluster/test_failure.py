@@ -65,6 +65,40 @@ Caused by: java.lang.RuntimeException: Python process exits with code: 1
 	at org.apache.flink.client.python.PythonDriver.main(PythonDriver.java:124)
 """
 
+JAVA_IN_THE_CLIENT = """\
+Traceback (most recent call last):
+  File "/home/me/src/job/__main__.py", line 10, in <module>
+    launch(build)
+  File "/venv/lib/python3.11/site-packages/py4j/protocol.py", line 326, in get_return_value
+    raise Py4JJavaError(
+py4j.protocol.Py4JJavaError: An error occurred while calling o9.execute.
+: org.apache.flink.util.FlinkException: Failed to execute job 'job'.
+	at org.apache.flink.streaming.api.environment.StreamExecutionEnvironment.executeAsync(StreamExecutionEnvironment.java:2040)
+Caused by: java.lang.RuntimeException: Error while waiting for job to be initialized
+	at org.apache.flink.client.ClientUtils.waitUntilJobInitializationFinished(ClientUtils.java:160)
+	... 1 more
+Caused by: org.apache.flink.runtime.rest.util.RestClientException: [Internal server error., <Exception on server side:
+org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (6c16)
+	at org.apache.flink.runtime.dispatcher.Dispatcher.requestJobStatus(Dispatcher.java:872)
+
+End of exception on server side>]
+	at org.apache.flink.runtime.rest.RestClient.parseResponse(RestClient.java:632)
+
+org.apache.flink.client.program.ProgramAbortException: java.lang.RuntimeException: Python process exits with code: 1
+	at org.apache.flink.client.python.PythonDriver.main(PythonDriver.java:134)
+Caused by: java.lang.RuntimeException: Python process exits with code: 1
+	at org.apache.flink.client.python.PythonDriver.main(PythonDriver.java:124)
+"""
+
+
+def test_java_that_python_has_called() -> None:
+    """The cause is Java's; the traceback says from where it was called."""
+    found = failure.read(JAVA_IN_THE_CLIENT)
+    assert found.root_cause == "FlinkJobNotFoundException: Could not find Flink job (6c16)"
+    assert found.python_traceback is not None
+    assert "__main__.py" in found.python_traceback
+    assert found.python_traceback.endswith("Py4JJavaError: An error occurred while calling o9.execute.")
+
 
 def test_a_python_worker() -> None:
     """Frames of PyFlink and Beam go; those of a project in a folder called pyflink stay."""

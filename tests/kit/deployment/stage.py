@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import jobkit
-from jobkit.cluster import jars, java, snapshots
+from jobkit.cluster import forwarding, jars, java, snapshots
 from jobkit.cluster.broker import Broker
 from jobkit.cluster.flink import FlinkCluster
 from jobkit.cluster.machine import Machine, free_port
@@ -84,6 +86,15 @@ class Deployment:
                 command, cwd=self.root, env=projects.environment(**self.variables), stdout=stdout or log, stderr=log, text=True
             )
 
+    def finish(self, command: subprocess.Popen[str]) -> int:
+        """Wait until a command has ended, and return its exit code; one that does not is killed."""
+        try:
+            return command.wait(SECONDS)
+        finally:
+            if command.poll() is None:
+                command.kill()
+                command.wait()
+
     @property
     def log(self) -> Path:
         """What commands say that were begun."""
@@ -145,7 +156,7 @@ class Deployment:
 
                 until(stopped, what="the old version is stopped", seconds=SECONDS, interval=0.05)
             self.send(meanwhile)
-            code = command.wait(SECONDS)
+            code = self.finish(command)
         return code, json.loads(document.read_text() or "{}")
 
     @contextmanager
@@ -168,6 +179,19 @@ class Deployment:
         yield
         for name, text in kept.items():
             (self.root / name).write_text(text)
+
+    def begin_upgrade(self) -> tuple[subprocess.Popen[str], str]:
+        """Begin an upgrade, and return its process and the new version's uid as soon as the cluster knows its job."""
+        before = {instance["uid"] for instance in self.instances()}
+        command = self.begin("upgrade")
+        with self.ledger() as ledger:
+
+            def known() -> str | None:
+                assert command.poll() is None, f"it ended before: {self.log.read_text()}"
+                newest = ledger.instances("ordinals/test")[0].uid
+                return newest if newest not in before and newest in self.stage.cluster.rest.jobs() else None
+
+            return command, until(known, what="the new version's job is known", seconds=SECONDS, interval=0.02)
 
     def running(self) -> list[str]:
         """Return the jobs of this cluster that have this deployment's name and are not over."""
@@ -197,6 +221,16 @@ class Stage:
     topics: Topics
     servers: str
     count: int = 0
+
+    def replace_job_manager(self) -> None:
+        """Kill the JobManager, and start another one at the same address."""
+        cluster, before = self.cluster, self.cluster.job_manager
+        assert before is not None
+        before.kill()
+        until(lambda: before.exit_code is not None or None, what="it has ended", seconds=SECONDS)
+        cluster.start_job_manager()
+        cluster.wait_for_job_manager()
+        cluster.wait_for_task_managers()
 
     def deployment(self) -> Deployment:
         """Make a copy of the project; nothing is deployed."""
@@ -228,8 +262,8 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, *, session: bool = True) -> Iterator[Stage]:
-    """Start a broker and, for sessions, a cluster of one TaskManager with four slots."""
+def stage(folder: Path, *, session: bool = True, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[Stage]:
+    """Start a broker and, for sessions, a cluster of one TaskManager with four slots; `more` of Flink's keys are the cluster's."""
     shared = folder / "jobkit"
     shared.mkdir()
     copied = Path(shutil.copytree(PROJECT, folder / "shared"))
@@ -242,6 +276,7 @@ def stage(folder: Path, *, session: bool = True) -> Iterator[Stage]:
         "execution.checkpointing.num-retained": "3",
         "heartbeat.interval": "1000",
         "heartbeat.timeout": "10000",
+        **more,
     }
     bare = folder / "nothing"
     bare.mkdir()
@@ -258,6 +293,18 @@ def stage(folder: Path, *, session: bool = True) -> Iterator[Stage]:
     finally:
         cluster.stop()
         broker.stop()
+
+
+@contextmanager
+def another_address(folder: Path, url: str) -> Iterator[str]:
+    """Another address of a JobManager, as a proxy or a load balancer gives it, until the block ends."""
+    target = folder / "port"
+    target.write_text(url.rpartition(":")[2])
+    command = [sys.executable, "-I", "-S", str(forwarding.__file__), "0", str(target)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
 
 
 def numbered(words: Iterable[str]) -> Counter[tuple[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +12,16 @@ import pytest
 from jobkit.cluster.waiting import until
 from jobkit.deployment.instance import Instance, Operation
 
-from .stage import FUNCTIONS, OPEN, SECONDS, Deployment, Stage
+from .stage import FUNCTIONS, OPEN, SECONDS, Deployment, Stage, stage
 
 Seen = Callable[[Operation | None, list[Instance]], bool]
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A session cluster that is highly available, and a broker."""
+    with stage(tmp_path_factory.mktemp("available"), more={"high-availability.type": "zookeeper"}) as prepared:
+        yield prepared
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +112,17 @@ def at_roll_back(detail: str, operation: Operation | None, _: list[Instance]) ->
     return step(operation, "ROLLING_BACK", detail)
 
 
+def test_a_job_manager_that_is_replaced_interrupts_no_upgrade(job: Deployment) -> None:
+    """With high availability the next one knows the job: the command waits for it."""
+    job.version("replaced")
+    command, uid = job.begin_upgrade()
+    job.stage.replace_job_manager()
+    assert job.finish(command) == 0, job.log.read_text()
+    assert job.running() == [uid]
+    require_order(job)
+    assert "replaced" in {version for *_, version in job.read()}
+
+
 def test_of_two_upgrades_at_once_one_wins(job: Deployment) -> None:
     """The other is told who is at work; exactly one new version runs."""
     job.version("twice")
@@ -115,7 +133,7 @@ def test_of_two_upgrades_at_once_one_wins(job: Deployment) -> None:
     assert told.returncode == 1
     assert "Another operation on ordinals/test is under way" in told.stderr
     assert f"process {first.pid}" in told.stderr
-    assert first.wait(SECONDS) == 0
+    assert job.finish(first) == 0
     require_order(job)
 
 

@@ -14,7 +14,6 @@ from jobkit.cluster.rest import NoAnswer, RestClient
 from jobkit.deployment import preparation
 from jobkit.deployment.examination import HIDDEN
 from jobkit.deployment.instance import Specification
-from jobkit.deployment.preparation import Place
 from jobkit.deployment.version import APPLICATION, here, target_of, variables
 from jobkit.errors import ClusterError, ConfigurationError
 
@@ -34,7 +33,7 @@ PLAIN = Specification.from_json({"environment": "prod", "mode": "session", "url"
 )
 def test_an_address_has_a_scheme_and_a_port(url: str | None, values: dict[str, str], expected: str) -> None:
     """What the user has left out is added, from the configuration or by the scheme."""
-    assert preparation._url(Place(url), values) == expected
+    assert preparation.address(url, values) == expected
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ def test_an_address_has_a_scheme_and_a_port(url: str | None, values: dict[str, s
 def test_what_is_no_address_is_refused(url: str) -> None:
     """The message never shows a password."""
     with pytest.raises(ConfigurationError, match="This is no address of a JobManager") as refused:
-        preparation._url(Place(url), {})
+        preparation.address(url, {})
     assert "s3cret" not in str(refused.value)
 
 

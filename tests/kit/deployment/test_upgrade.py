@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from jobkit.cluster.waiting import until
 
-from .stage import BASE, FUNCTIONS, OPEN, PIPELINE, SECONDS, Deployment, Stage, numbered
+from .stage import BASE, FUNCTIONS, OPEN, PIPELINE, SECONDS, Deployment, Stage, another_address, numbered
 
 UPDATE = "        self._count.update(count)"
+times = pytest.mark.parametrize("time", range(1, int(os.environ.get("TIMES", "1")) + 1))
+"""Again and again, on the same job: `make upgrades COUNT=10`."""
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +64,21 @@ def test_the_life_of_a_job(theatre: Stage) -> None:
     job.ok("savepoint", "--dispose", taken)
     assert not list(Path(taken).parent.iterdir())
 
+    count, start = len(job.sent), job.instances()[-1]["savepoint"]
+    fourth = job.ok("rollback", "--to", second["uid"][:8], "--from", start)
+    assert fourth["snapshot"] == start
+    until(lambda: len(job.read()) >= count + 4 or None, what="all since then is written again", seconds=SECONDS)
+    assert job.read()[count:].count(["d", "1", "two"]) == 1
+    assert Counter((word, number) for word, number, _ in job.read()[count:]) == Counter([("a", "3"), ("c", "1"), ("c", "2"), ("d", "1")])
+
     left = job.ok("stop")["savepoint"]
     assert job.running() == []
     assert job.jobkit("status").returncode == 2
     found = [instance for instance in job.instances() if instance["status"] != "ABANDONED"]
-    assert [instance["uid"] for instance in found] == [third, second["uid"], first]
+    assert [instance["uid"] for instance in found] == [fourth["uid"], third, second["uid"], first]
     assert {instance["status"] for instance in found} == {"STOPPED"}
     assert found[0]["savepoint"] == left
-    assert found[1]["specification"]["settings"]["ORDINALS_TOKEN"] == "******"
+    assert found[2]["specification"]["settings"]["ORDINALS_TOKEN"] == "******"
     assert "s3cret" not in json.dumps(found)
 
 
@@ -99,8 +110,9 @@ BROKEN = {
 }
 
 
+@times
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_version_that_fails_gives_way_to_the_old_one(job: Deployment, kind: str) -> None:
+def test_a_version_that_fails_gives_way_to_the_old_one(job: Deployment, kind: str, time: int) -> None:  # noqa: ARG001
     """The old version runs again from the savepoint that it was stopped with, and each record is there once."""
     old, new, reason = BROKEN[kind]
     before = job.instances()[0]
@@ -123,14 +135,21 @@ def test_a_version_that_fails_gives_way_to_the_old_one(job: Deployment, kind: st
     assert "broken" not in {version for *_, version in job.expect_all()}
 
 
-def test_a_version_that_never_checkpoints_gives_way(job: Deployment) -> None:
+@times
+def test_a_version_that_never_checkpoints_gives_way_to_the_old_one(job: Deployment, time: int) -> None:  # noqa: ARG001
     """It runs, and each of its checkpoints fails, until the time that it has is over."""
+    before = job.instances()[0]
     job.replace(BASE, "execution.checkpointing.timeout: 1 min", "execution.checkpointing.timeout: 10 ms")
     job.replace(BASE, "tolerable-failed-checkpoints: 3", "tolerable-failed-checkpoints: 1000")
     code, document = job.upgrade(["c"], "--within", "10")
     assert code == 1, job.log.read_text()
     assert "The job has no completed checkpoint after 10 s" in document["error"]["found"]
     assert "expired" in document["error"]["root_cause"]
+    assert document["error"]["committed"] == {}
+    back, broken, first = job.instances()[:3]
+    assert [back["status"], broken["status"], first["status"]] == ["RUNNING", "FAILED", "STOPPED"]
+    assert first["uid"] == before["uid"]
+    assert back["snapshot"] == first["savepoint"] == document["error"]["savepoint"]
     job.send(["c"])
     job.expect_all()
 
@@ -176,6 +195,51 @@ def test_a_version_that_would_lose_state_does_not_stop_the_old_one(job: Deployme
     assert job.running() == running
     newest = job.instances()[0]
     assert newest["status"] == "ABANDONED"
+
+
+def test_a_job_manager_that_forgets_its_jobs_during_an_upgrade(job: Deployment) -> None:
+    """Without high availability another JobManager knows nothing: the old version is started from its savepoint."""
+    job.version("forgotten")
+    command, uid = job.begin_upgrade()
+    job.stage.replace_job_manager()
+    assert job.finish(command) == 1, job.log.read_text()
+    assert "the old one runs again" in job.log.read_text()
+    back, forgotten = job.instances()[:2]
+    assert (forgotten["uid"], forgotten["status"]) == (uid, "FAILED")
+    assert job.running() == [back["uid"]]
+    job.send(["a", "c"])
+    assert "forgotten" not in {version for *_, version in job.expect_all()}
+
+
+def test_a_cluster_that_has_another_address_and_one_that_is_gone(theatre: Stage, tmp_path: Path) -> None:
+    """What runs at another address is found there; what is written off is deployed anew, also an earlier version."""
+    job, url = theatre.deployment(), theatre.cluster.rest.url
+    job.send(["a", "b"])
+    with another_address(tmp_path, url) as other:
+        first = job.ok("deploy", "--without-state", "--url", other)["uid"]
+        job.expect_all()
+    refused = job.jobkit("stop")
+    assert refused.returncode == 2
+    assert "does not answer" in refused.stderr
+    refused = job.jobkit("deploy", "--without-state", "--lost")
+    assert refused.returncode == 2
+    assert f"jobkit instances move {url}" in refused.stderr
+    assert job.jobkit("instances", "move", "http://127.0.0.1:9").returncode == 2
+    assert job.ok("instances", "move", url)["uid"] == first
+    assert job.ok("status")["state"] == "RUNNING"
+
+    with another_address(tmp_path, url) as other:
+        job.ok("instances", "move", other)
+        left = job.ok("savepoint")["savepoint"]
+    theatre.cluster.rest.cancel(first)
+    until(lambda: not job.running() or None, what="the job has ended", seconds=SECONDS)
+    job.version("two")
+    again = job.ok("deploy", "--lost", "--version", first[:8], "--from", left, "--url", url)
+    assert again["specification"]["url"] == url
+    job.send(["b", "c"])
+    assert {version for *_, version in job.expect_all()} == {"one"}
+    assert {instance["uid"]: instance["ending"] for instance in job.instances()}[first] == "written off: no cluster knows of it"
+    job.ok("stop")
 
 
 def test_a_job_that_does_not_run_is_not_upgraded(job: Deployment) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,19 +24,9 @@ from jobkit.cluster.waiting import until
 from jobkit.project import Project
 
 from tests.kit.cluster.conftest import copy_of_tally
-from tests.kit.projects import environment
+from tests.kit.projects import JOBKIT, environment
 
 SECONDS = 240
-PROGRAM = """
-from jobkit import cli
-from jobkit.rehearsal.command import rehearse
-
-if not any(command.callback is rehearse for command in cli.app.registered_commands):
-    cli.app.command()(rehearse)
-cli.main()
-"""
-"""The command line, with the command in it."""
-
 HIDDEN = 'os.environ["PRODUCTION_KAFKA"]'
 """The servers come from a variable that the kit does not know: only the graph can be redirected."""
 
@@ -49,10 +38,19 @@ def words(first: int, last: int) -> list[Record]:
 
 def version(folder: Path, *edits: tuple[str, str]) -> Project:
     """Make a version of the small project, whose job finds production's Kafka where nobody else looks."""
-    project = copy_of_tally(folder)
+    return change(
+        copy_of_tally(folder),
+        ("import sys\n", "import os\nimport sys\n"),
+        ('environ.get("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092")', HIDDEN),
+        *edits,
+    )
+
+
+def change(project: Project, *edits: tuple[str, str]) -> Project:
+    """Make another version of a project's job."""
     file = project.root / "src" / "tally" / "pipeline.py"
-    text = file.read_text(encoding="utf-8").replace("import sys\n", "import os\nimport sys\n", 1)
-    for old, new in (('environ.get("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092")', HIDDEN), *edits):
+    text = file.read_text(encoding="utf-8")
+    for old, new in edits:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
     file.write_text(text, encoding="utf-8")
@@ -180,7 +178,7 @@ class Run:
 def start(project: Project, production: Production, snapshot: Path, *options: str) -> Run:
     """Start a rehearsal of a project's job."""
     notes = project.root.parent / f"{project.root.name}.stderr"
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, "rehearse", "--from", str(snapshot), "--env", "local", *options]
+    command = [*JOBKIT, "rehearse", "--from", str(snapshot), "--env", "local", *options]
     variables = environment(PRODUCTION_KAFKA=production.broker.servers, JOBKIT_ENV="local")
     with notes.open("w") as log:
         process = subprocess.Popen(

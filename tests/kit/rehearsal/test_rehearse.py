@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jobkit.project import Project
 
 from tests.kit.cluster.conftest import processes_of
+from tests.kit.projects import jobkit
 
-from .conftest import Production, Run, digests, remains, start, version
+from .conftest import Production, Run, change, digests, remains, start, version
 
 STRANGE_SECURITY = (
     '.set_property("transaction.timeout.ms",',
@@ -32,11 +34,13 @@ TO_FILES = (
     (
         "from pyflink.common.serialization import Encoder\n"
         "    from pyflink.datastream.connectors.file_system import FileSink\n"
-        '    numbered.sink_to(FileSink.for_row_format("/nowhere", Encoder.simple_string_encoder()).build()).uid("archive")\n'
+        '    numbered.sink_to(FileSink.for_row_format("archive", Encoder.simple_string_encoder()).build()).uid("archive")\n'
         '    numbered.map(print).uid("shout")\n'
         '    numbered.sink_to(_sink(settings)).uid("counts")'
     ),
 )
+"""A sink and a function that leave something outside of Kafka."""
+ALLOWED = ("--allow", "archive", "--allow", "shout")
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,10 @@ def course(production: Production, tmp_path_factory: pytest.TempPathFactory) -> 
     before = digests(production.root / "savepoints") | digests(production.root / "checkpoints")
     offsets = production.offsets()
     quick = ("--json", "--seconds", "3")
+    without_counts = given_up(folder / "given-up")
     runs = {
         "compatible": start(version(folder / "compatible", LOUDER, STRANGE_SECURITY), production, production.savepoint, *quick),
+        "given up": start(without_counts, production, production.savepoint, *quick, *ALLOWED, "--topic", "more", "-p", "1"),
         "retained": start(
             version(folder / "a retained one", LOUDER), production, production.checkpoint, *quick, "--production-input", "-p", "1"
         ),
@@ -75,6 +81,17 @@ def course(production: Production, tmp_path_factory: pytest.TempPathFactory) -> 
     for run in runs.values():
         run.kill()
         assert processes_of(run.project.root) == []
+
+
+def given_up(folder: Path) -> Project:
+    """Make a version that gives an operator's state up, and whose lock says so."""
+    project = version(folder)
+    for options in ((), ("--drop", "number", "--reason", "counted anew")):
+        done = jobkit(project.root, "lock", "--env", "local", *options, PRODUCTION_KAFKA="nowhere:9092")
+        assert done.returncode == 0, done.stderr
+        if not options:
+            change(project, RENAMED, TO_FILES)
+    return project
 
 
 def states(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -110,6 +127,25 @@ def test_a_retained_checkpoint_is_copied_with_what_it_shares(course: Course) -> 
     assert document["written"] == {"counts": 100}
     assert [note for note in document["notes"] if course.production.broker.servers in note]
     course.untouched()
+
+
+def test_state_that_was_given_up_is_left_behind(course: Course) -> None:
+    """Flink is told so; a sink and a function that were allowed have run for real, and a topic that was asked for is there."""
+    run = course.runs["given up"]
+    code, document = run.document()
+    assert (code, document["state"]) == (0, "as expected"), document["losses"]
+    assert document["allows_non_restored"] is True
+    assert document["written"] == {"counts": 1000, "more": 0}
+    assert list((run.project.root / "archive").rglob("*part-*"))
+    course.untouched()
+
+
+def test_an_incompatible_version_is_started_when_asked_for(production: Production, tmp_path: Path) -> None:
+    """It shows what Flink does then."""
+    run = start(version(tmp_path / "anyway", RENAMED), production, production.savepoint, "--anyway", "-p", "1")
+    assert run.finish()[0] == 1
+    assert "Cannot map checkpoint/savepoint state for operator" in run.notes()
+    assert remains(run.project) == {"conf", "logs"}
 
 
 def test_a_version_that_cannot_read_its_state_fails(course: Course) -> None:

@@ -17,7 +17,7 @@ from .java import Java
 from .processes import Process, stop_all
 from .waiting import until
 
-_SECONDS_TO_START = 60
+_SECONDS_TO_START = 180
 
 PROPERTIES = {
     "process.roles": "broker,controller",

@@ -18,7 +18,7 @@ from .engine import EngineErrors
 from .machine import free_port
 from .waiting import until
 
-_SECONDS_TO_START = 60
+_SECONDS_TO_START = 180
 _ATTEMPTS = 5
 _JOB_PORT = 19092
 _CONFIG = "/opt/kafka/config"

@@ -10,6 +10,9 @@ from ..errors import JobFailed
 _JAVA_FRAME = re.compile(r"\s+at [\w$.<>/@]+\(.*\)|\s+\.\.\. \d+ (more|common frames omitted)|\s+Suppressed: .*")
 _CAUSE = re.compile(r"(?:Caused by: )?((?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable|Failure)[\w$]*)(?:: (.*))?$")
 _TRACEBACK = "Traceback (most recent call last):"
+_JAVA_IN_PYTHON = "\npy4j.protocol.Py4JJavaError: "
+_CONSEQUENCE = "Python process exits with code"
+"""What the client says last, whatever had happened."""
 _INTERNAL_FRAME = re.compile(
     r'  File "(?:.*/site-packages/|)(?:pyflink|apache_beam|py4j)/|  File "(?:.*/(?:runpy|concurrent/futures/\w+)\.py|<frozen runpy>)"'
 )
@@ -37,15 +40,16 @@ class Failure:
 def read(stack: str) -> Failure:
     """Find the cause in a stack trace of Flink, of the JobManager or of the client."""
     traceback = _worker_traceback(stack) or _thread_traceback(stack)
-    if traceback is not None:
+    is_java = traceback is not None and _JAVA_IN_PYTHON in traceback  # Python has only called what failed
+    if traceback is not None and not is_java:
         return Failure(traceback.rstrip().splitlines()[-1].strip().rstrip("."), traceback)
-    causes = [match for line in stack.splitlines() if not _JAVA_FRAME.match(line) and (match := _CAUSE.match(line.strip()))]
+    lines = [line.strip() for line in stack.splitlines() if line.strip() and not _JAVA_FRAME.match(line)]
+    causes = [match for line in lines if _CONSEQUENCE not in line and (match := _CAUSE.match(line))]
     named = [cause for cause in causes if cause.group(2)] or causes
     if not named:
-        lines = [line.strip() for line in stack.splitlines() if line.strip()]
         return Failure(lines[-1] if lines else "Flink gives no reason")
     name, message = named[-1].groups()
-    return Failure(f"{name.rpartition('.')[2]}: {message.rstrip('.')}" if message else name)
+    return Failure(f"{name.rpartition('.')[2]}: {message.rstrip('.')}" if message else name, traceback)
 
 
 def _worker_traceback(stack: str) -> str | None:
@@ -60,7 +64,7 @@ def _worker_traceback(stack: str) -> str | None:
     with_traceback = [text[text.index(_TRACEBACK) :] for text in texts if _TRACEBACK in text]
     if not with_traceback:
         return None
-    return _only_own(re.split(r"\n(?=Caused by: |org\.apache\.)", with_traceback[-1])[0].rstrip())
+    return _only_own(re.split(r"\n(?=Caused by: |org\.apache\.|: )", with_traceback[-1])[0].rstrip())
 
 
 def _only_own(traceback: str) -> str:

@@ -15,7 +15,7 @@ from .processes import stop_all
 from .rest import RestClient
 from .waiting import until
 
-_SECONDS_TO_START = 90
+_SECONDS_TO_START = 180
 
 _LOGGING = """\
 rootLogger.level = ${env:ROOT_LOG_LEVEL:-INFO}
@@ -123,7 +123,8 @@ class FlinkCluster:
         until(self._answer, what="the JobManager answers", seconds=_SECONDS_TO_START, log=self.logs)
         if self.place.configuration["rest.port"] == "0":  # the kernel has picked them
             own = self.rest.job_manager_configuration()["jobmanager.rpc.port"]
-            self._configuration |= {"rest.port": url.rpartition(":")[2], "jobmanager.rpc.port": own}
+            port = url.rpartition(":")[2]  # the next JobManager listens there, too
+            self._configuration |= {"rest.port": port, "rest.bind-port": port, "jobmanager.rpc.port": own}
             self._write()
 
     def start_task_manager(self) -> Member:

@@ -9,7 +9,7 @@ from .place import Member, Place
 from .waiting import until
 
 _PORT = 2181
-_SECONDS_TO_START = 60
+_SECONDS_TO_START = 180
 
 _PROPERTIES = """\
 tickTime=500

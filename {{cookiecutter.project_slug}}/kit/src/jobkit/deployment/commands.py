@@ -6,11 +6,11 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ConfigurationError, JobFailed, JobkitError
+from ..errors import ConfigurationError, JobkitError
 from ..project import environment_name, find_project
 from ..terminal import Json, OptionalEnv, debugging, document, notes, out, wide
 
@@ -56,6 +56,10 @@ def deploy(
             "A start is either from a snapshot or without state.",
             found="both" if snapshot else "neither",
             remedy="Name the snapshot: --from SNAPSHOT. For the very first start: --without-state.",
+        )
+    if version is not None and (application or task_managers != 1):
+        raise ConfigurationError(
+            "An earlier version runs as it did.", found="--version with --application or --task-managers", remedy="Leave the latter out."
         )
     place = Place(url, application, parallelism, task_managers)
     with _working(env, as_json) as job:
@@ -150,6 +154,13 @@ def instances(
 
 
 @instances_app.command()
+def move(url: str, env: OptionalEnv = None, as_json: Json = False) -> None:
+    """Remember that the cluster's JobManager is at another URL now, if it knows the job."""
+    with _working(env, as_json) as job:
+        _show(job.move(url), as_json)
+
+
+@instances_app.command()
 def show(uid: str, as_json: Json = False) -> None:
     """Show all that is known of an instance; UID may be its beginning."""
     from . import views
@@ -233,8 +244,10 @@ def _working(env: str | None, as_json: bool) -> Iterator[DeployedJob]:
         except (JobkitError, OSError) as caught:
             if any(debugging):
                 raise
+            from . import failures
+
             error = caught if isinstance(caught, JobkitError) else _of_file(caught)
-            _show_failure(error, as_json)
+            failures.show(error, as_json=as_json)
             raise typer.Exit(error.exit_code) from error
 
 
@@ -249,46 +262,3 @@ def _show(instance: Instance, as_json: bool) -> None:
         document(views.to_json(instance))
     else:
         out.print(instance.uid)
-
-
-def facts(error: JobkitError) -> dict[str, Any]:
-    """Return what a failure's JSON says."""
-    from .examiner import Refused
-    from .replacement import RolledBack
-
-    found: dict[str, Any] = {key: getattr(error, key) for key in ("what", "found", "where", "remedy")}
-    if isinstance(error, JobFailed | RolledBack):
-        found |= {"root_cause": error.root_cause, "python_traceback": error.python_traceback}
-    if isinstance(error, Refused):
-        found |= {"details": error.details}
-    if isinstance(error, RolledBack):
-        found |= {"savepoint": error.savepoint, "instance": error.back, "committed": error.committed, "uncounted": error.uncounted}
-    return {"message": str(error), **found}
-
-
-def _show_failure(error: JobkitError, as_json: bool) -> None:
-    from .replacement import RolledBack
-
-    if as_json:
-        document({"error": facts(error)})
-        return
-    traceback = getattr(error, "python_traceback", None)
-    if traceback:
-        notes.print(traceback, style="dim", soft_wrap=True, markup=False)
-    notes.print(f"error: {error}", soft_wrap=True, markup=False)
-    if isinstance(error, RolledBack):
-        _show_committed(error.committed)
-        if error.uncounted:
-            notes.print(f"Not counted: what {', '.join(error.uncounted)} wrote, which do not say where they write to.", markup=False)
-
-
-def _show_committed(committed: dict[str, dict[str, dict[str, int]]] | None) -> None:
-    from . import views
-
-    if committed is None:
-        notes.print("What the new version had committed to Kafka could not be counted.")
-    elif committed:
-        notes.print("The new version had committed these records, and the old one writes them again:")
-        wide().print(views.committed(committed))
-    else:
-        notes.print("The new version had committed nothing to Kafka.")

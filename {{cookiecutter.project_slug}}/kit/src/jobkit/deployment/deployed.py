@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
+from .. import configuration
 from ..cluster.local import Reporter
 from ..cluster.rest import NoAnswer
 from ..cluster.waiting import until
@@ -18,6 +19,7 @@ from .instance import ABANDONED, FAILED, PREPARED, STOPPED, Instance, Operation,
 from .ledger import Ledger
 from .preparation import Place
 from .replacement import Replacement
+from .rest import Deployed
 from .target import is_over
 from .version import Version
 
@@ -51,7 +53,8 @@ class DeployedJob:
             place: Where.
             snapshot: The address of what it starts from; None for a start without state.
             within: Seconds in which its first checkpoint must be complete.
-            version: The uid of an instance of an earlier version, or its beginning; it runs where that did.
+            version: The uid of an instance of an earlier version, or its beginning; it runs as that did, and where, but for the place's
+                address and parallelism.
             lost: Write off what the ledger takes for running, and what was interrupted, where no cluster knows of it.
 
         Raises:
@@ -59,13 +62,13 @@ class DeployedJob:
             JobFailed: When the job does not prove itself; it is ended.
             ConfigurationError: When one runs already.
         """
-        with self._changing("deploy", lost=lost) as change, ExitStack() as stack:
+        with self._changing("deploy", lost=place if lost else None) as change, ExitStack() as stack:
             self._require_none(change)
             if version is None:
                 new = stack.enter_context(preparation.of_folder(change, self._project, self._environment, place, None))
             else:
                 earlier = self._ledger.instance(version, self.name)
-                new = stack.enter_context(preparation.of_instance(change, earlier, earlier))
+                new = stack.enter_context(preparation.of_instance(change, earlier, earlier, place))
             preparation.require_unknown(new)
             nothing = {"snapshot": None, "leaves_state_behind": False}
             found = new.examiner.require_compatible(snapshot) if snapshot else nothing
@@ -143,25 +146,41 @@ class DeployedJob:
         with self._changing("stop") as change, change.version(self._running(change)) as old:
             return stopping.carry_out(change, change.begin("stop", {"old": old.uid, **preparation.order(old)}), old)
 
+    def move(self, url: str) -> Instance:
+        """Remember another address of the cluster; what is under way goes on there. Return the instance that runs.
+
+        Raises:
+            ConfigurationError: When the JobManager there does not know the job.
+        """
+        where = preparation.address(url, {})
+        with self._ledger.lease(self.name, "instances move") as lease:
+            current = self._current()
+            if not any(Deployed(where).known_state(instance.uid) for instance in self._open()):
+                remedy = "If its cluster is gone for good: jobkit deploy --lost --from SNAPSHOT."
+                raise ConfigurationError(f"The JobManager there does not know {self.name}.", found=current.uid, where=where, remedy=remedy)
+            for instance in self._open():
+                self._ledger.change(instance.uid, lease, specification=replace(instance.specification, url=where))
+        return self._current()
+
     def state(self) -> tuple[Instance, str | None]:
         """Return the instance that runs, and its job's state; None when the cluster does not know it."""
         current = self._current()
         return current, Version(self._ledger, current).target.state(current.uid)
 
     @contextmanager
-    def _changing(self, what: str, *, lost: bool = False) -> Iterator[Change]:
+    def _changing(self, what: str, *, lost: Place | None = None) -> Iterator[Change]:
         """Hold the lease; first finish, or take back, what a command that was killed has begun, or write it off."""
         with self._ledger.lease(self.name, what) as lease:
             change = Change(self._ledger, lease, self._reporter, self._project.work)
-            if lost:
-                self._write_off(change)
+            if lost is not None:
+                self._write_off(change, lost)
             operation = self._ledger.unfinished(self.name)
             if operation is not None:
                 when = f"{operation.begun.astimezone():%Y-%m-%d %H:%M}"
                 self._reporter.phase(f"taking up the {operation.kind} of {when} by {operation.by}, which was interrupted")
                 _take_up(change, operation)
                 self._reporter.phase(f"the interrupted {operation.kind} is done")
-            for instance in self._ledger.instances(self.name):
+            for instance in self._open():
                 if instance.status == PREPARED:
                     change.end(instance.uid, ABANDONED, "the command was interrupted before anything had happened")
             yield change
@@ -187,6 +206,10 @@ class DeployedJob:
                 old.tidy()
                 new.tidy()
 
+    def _open(self) -> list[Instance]:
+        """Return the instances that are not over."""
+        return [instance for instance in self._ledger.instances(self.name) if not instance.is_over]
+
     def _current(self) -> Instance:
         """Return the instance that runs, or is about to."""
         found = self._ledger.current(self.name)
@@ -206,18 +229,19 @@ class DeployedJob:
         remedy = f"Start it from what it has left: jobkit deploy --from {newest}" if newest else "See jobkit instances logs."
         raise ClusterError(f"The job of {self.name} does not run.", found=found, remedy=remedy)
 
-    def _write_off(self, change: Change) -> None:
-        """Let the ledger forget what it takes for running, unless a cluster says that it does."""
-        for instance in self._ledger.instances(self.name):
-            if instance.is_over:
-                continue
-            try:
-                state = change.version(instance).target.state(instance.uid)
-            except NoAnswer:
-                state = None
-            if not is_over(state):
-                found = f"instance {instance.uid[:12]}, {state}"
-                raise ConfigurationError("It is not lost.", found=found, where=instance.specification.url, remedy="Leave --lost out.")
+    def _write_off(self, change: Change, place: Place) -> None:
+        """Let the ledger forget what it takes for running, unless a cluster says that it does: its own, or the one at the place to come."""
+        values = configuration.load(self._project.conf, self._environment).values
+        new = preparation.address(place.url, values)
+        for instance in self._open():
+            url = instance.specification.url
+            for where, ask in ((url, change.version(instance).target.state), (new, Deployed(new).known_state)):
+                with suppress(NoAnswer):
+                    state = ask(instance.uid)
+                    if not is_over(state):
+                        found = f"instance {instance.uid[:12]}, {state}"
+                        remedy = "Leave --lost out." if where == url else f"Its address has changed: jobkit instances move {where}"
+                        raise ConfigurationError("It is not lost.", found=found, where=where, remedy=remedy)
             change.end(instance.uid, FAILED, "written off: no cluster knows of it")
         operation = self._ledger.unfinished(self.name)
         if operation is not None:

@@ -23,7 +23,7 @@ from .schema import artefacts, instances
 __all__ = ["Ledger", "LedgerError"]
 
 _COLUMNS = [instances.c[entry.name] for entry in fields(Instance)]
-_CHANGING = frozenset({"status", "snapshot", "savepoint", "ended", "ending"})
+_CHANGING = frozenset({"specification", "status", "snapshot", "savepoint", "ended", "ending"})
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -137,7 +137,7 @@ class Ledger(Journal):
         Args:
             uid: The whole uid.
             lease: That of its deployment; None for what was only observed.
-            values: Any of `status`, `snapshot`, `savepoint`, `ended` and `ending`.
+            values: Any of `specification`, `status`, `snapshot`, `savepoint`, `ended` and `ending`.
 
         Raises:
             LeaseLost: When another has taken the lease.
@@ -147,6 +147,8 @@ class Ledger(Journal):
             raise TypeError(f"an instance has no {', '.join(sorted(values.keys() - _CHANGING))} that could change")
         if values.get("status", STARTING) not in STATUSES:
             raise ValueError(f"{values['status']!r} is none of {', '.join(STATUSES)}")
+        if "specification" in values:
+            values["specification"] = values["specification"].to_json()
         with self._database.writing() as connection:
             if lease is not None:
                 lease.fence(connection)

@@ -65,7 +65,7 @@ def of_folder(change: Change, project: Project, environment: str, place: Place, 
         name="",
         environment=environment,
         mode=APPLICATION if place.application else SESSION,
-        url=_url(place, values),
+        url=address(place.url, values),
         configuration={},
         settings={},
         artefact=built.sha256,
@@ -92,14 +92,18 @@ def of_folder(change: Change, project: Project, environment: str, place: Place, 
             yield new
 
 
-def _url(place: Place, values: Mapping[str, str]) -> str:
-    """Return the address of the JobManager's REST interface, with scheme and port.
+def address(given: str | None, values: Mapping[str, str]) -> str:
+    """Return the address of a JobManager's REST interface, with scheme and port.
+
+    Args:
+        given: By the user; None for that of the configuration.
+        values: The configuration.
 
     Raises:
         ConfigurationError: When it is none, or has a password in it.
     """
     scheme = "https" if values.get("security.ssl.rest.enabled") == "true" else "http"
-    text = (place.url or f"{scheme}://{values.get('rest.address', 'localhost')}:{values.get('rest.port', _REST_PORT)}").rstrip("/")
+    text = (given or f"{scheme}://{values.get('rest.address', 'localhost')}:{values.get('rest.port', _REST_PORT)}").rstrip("/")
     try:
         url = urlsplit(text)
         port = url.port or {"http": 80, "https": 443}.get(url.scheme)
@@ -108,7 +112,7 @@ def _url(place: Place, values: Mapping[str, str]) -> str:
     if url.scheme not in {"http", "https"} or not url.hostname or url.path or url.query or url.username or port is None:
         raise ConfigurationError(
             "This is no address of a JobManager.",
-            found=repr(place.url) if place.url and "@" not in place.url else "an address with a name in it" if place.url else text,
+            found=repr(given) if given and "@" not in given else "an address with a name in it" if given else text,
             remedy="Write http://host:port, or https://host:port; a proxy with a path or a password does not do.",
         )
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
@@ -133,8 +137,14 @@ def require_unknown(new: Version) -> None:
 
 
 @contextmanager
-def of_instance(change: Change, earlier: Instance, current: Instance) -> Iterator[Version]:
+def of_instance(change: Change, earlier: Instance, current: Instance, place: Place | None = None) -> Iterator[Version]:
     """Make an instance of the version of an earlier one, to take the place of the current one; hold it to the guardrails, and give it.
+
+    Args:
+        change: The change that it is a part of.
+        earlier: Whose version it is.
+        current: Where that runs, it will run.
+        place: Its address and parallelism go before those of these two.
 
     Raises:
         Refused: When it breaks a guardrail.
@@ -146,6 +156,9 @@ def of_instance(change: Change, earlier: Instance, current: Instance) -> Iterato
             found=f"{earlier.specification.mode} and {current.specification.mode}",
             remedy="Stop the one that runs, and deploy the other from its savepoint: jobkit deploy --version UID --from SAVEPOINT.",
         )
+    place = place or Place()
+    url = address(place.url, {}) if place.url else current.specification.url
+    arguments = {**earlier.specification.arguments, **({"parallelism": place.parallelism} if place.parallelism else {})}
     again = replace(
         earlier,
         uid=new_uid(),
@@ -157,7 +170,7 @@ def of_instance(change: Change, earlier: Instance, current: Instance) -> Iterato
         savepoint=None,
         ended=None,
         ending=None,
-        specification=replace(earlier.specification, url=current.specification.url),
+        specification=replace(earlier.specification, url=url, arguments=arguments),
     )
     with change.version(change.ledger.add(again, change.lease)) as new, change.abandoning(new):
         new.examiner.require_fit()
