@@ -11,6 +11,9 @@ TEMPLATE := $(shell find cookiecutter.json hooks '{{cookiecutter.project_slug}}'
 
 .PHONY: demo soak upgrades test lint bench docs clean
 
+# Where it is set, each Python process compiles PyFlink and Beam anew: uv leaves that to the first one.
+unexport PYTHONDONTWRITEBYTECODE
+
 COUNT := 50
 BOUNDS := jobkit-0ms,jobkit-20ms,jobkit-50ms,jobkit-100ms,jobkit-200ms,jobkit-500ms
 
