@@ -83,7 +83,7 @@ _LASTING = ("tests/kit/cluster/", "tests/kit/testing/")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files that take minutes first, so that no worker waits for one at the end; those whose clusters last for the session, last.
 
-    What is idle costs too: a cluster and its broker take a fifth of a processor.
+    What is idle costs too.
     """
 
     def rank(item: pytest.Item) -> int:

@@ -1,4 +1,4 @@
-"""What the tests of deployments share: ledgers in files and on a server, a cluster and a broker."""
+"""What the tests of deployments share: ledgers in files and on a server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from jobkit.deployment.ledger import Ledger
 
 from . import ledgers
-from .stage import Stage, stage
 
 
 @pytest.fixture(scope="session")
@@ -54,10 +53,3 @@ def ledger(address: str, opened: Callable[..., Ledger]) -> Ledger:
     ledger = opened(address)
     ledger.keep_artefact(ledgers.digest(0), ledgers.content(0))
     return ledger
-
-
-@pytest.fixture(scope="module")
-def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A session cluster and a broker."""
-    with stage(tmp_path_factory.mktemp("session")) as prepared:
-        yield prepared

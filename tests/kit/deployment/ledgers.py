@@ -25,7 +25,7 @@ import pytest
 import sqlalchemy as sql
 from jobkit.cluster.machine import free_port
 from jobkit.cluster.processes import Process
-from jobkit.cluster.waiting import until
+from jobkit.cluster.waiting import SECONDS_TO_START, until
 from jobkit.deployment import instance, schema
 from jobkit.deployment.instance import Instance, Operation, Specification
 from jobkit.deployment.lease import Occupied
@@ -36,7 +36,6 @@ DEPLOYMENT = "flight-delays/prod"
 LONG = 3600.0
 """Seconds that a lease lasts where it must not run out by itself."""
 PASSWORD = "cA$e:of/the%40@#?"
-_SECONDS_TO_START = 180
 _SECONDS_TO_ANSWER = 60
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -56,7 +55,7 @@ class Server:
         command = [*self._prefix, _binary("postgres"), "-D", data, *options]
         self._process = Process("PostgreSQL", command, log=folder / "log", environment=os.environ, folder=folder)
         try:
-            until(self._answers, what="PostgreSQL answers", seconds=_SECONDS_TO_START, log=folder / "log")
+            until(self._answers, what="PostgreSQL answers", seconds=SECONDS_TO_START, log=folder / "log")
         except BaseException:
             self.stop()
             raise

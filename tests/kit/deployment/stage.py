@@ -224,13 +224,11 @@ class Stage:
 
     def replace_job_manager(self) -> None:
         """Kill the JobManager, and start another one at the same address."""
-        cluster, before = self.cluster, self.cluster.job_manager
+        before = self.cluster.job_manager
         assert before is not None
         before.kill()
         until(lambda: before.exit_code is not None or None, what="it has ended", seconds=SECONDS)
-        cluster.start_job_manager()
-        cluster.wait_for_job_manager()
-        cluster.wait_for_task_managers()
+        self.cluster.replace_job_manager()
 
     def deployment(self) -> Deployment:
         """Make a copy of the project; nothing is deployed."""

@@ -1,21 +1,16 @@
-"""What is refused before a cluster is asked for anything, and what counts as a JobManager that is away."""
+"""What is refused before a cluster is asked for anything."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jobkit.cluster.rest import NoAnswer, RestClient
 from jobkit.deployment import preparation
 from jobkit.deployment.examination import HIDDEN
 from jobkit.deployment.instance import Specification
 from jobkit.deployment.version import APPLICATION, here, target_of, variables
-from jobkit.errors import ClusterError, ConfigurationError
+from jobkit.errors import ConfigurationError
 
 from tests.kit import projects
 
@@ -68,42 +63,3 @@ def test_a_checkpoint_is_not_disposed_of(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "This is no savepoint" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-class Answers(BaseHTTPRequestHandler):
-    """Answers each request with the status that its path names, and no JSON."""
-
-    def do_GET(self) -> None:
-        """Answer."""
-        self.send_response(int(self.path.strip("/").split("/")[0]))
-        self.end_headers()
-        self.wfile.write(b"<html>")
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    """The address of such a server."""
-    server = HTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_job_manager_that_is_elected_is_away_and_not_wrong(url: str, status: int) -> None:
-    """Flink, and proxies before it, answer so for a while: to be waited for."""
-    with pytest.raises(NoAnswer, match=str(status)):
-        RestClient(f"{url}/{status}").overview()
-
-
-def test_another_service_is_no_job_manager(url: str) -> None:
-    """What is no JSON ends with a message, and is not waited for."""
-    with pytest.raises(ClusterError, match="What answers there is no JobManager") as refused:
-        RestClient(f"{url}/200").overview()
-    assert not isinstance(refused.value, NoAnswer)

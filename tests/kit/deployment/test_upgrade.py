@@ -11,11 +11,26 @@ from pathlib import Path
 import pytest
 from jobkit.cluster.waiting import until
 
-from .stage import BASE, FUNCTIONS, OPEN, PIPELINE, SECONDS, Deployment, Stage, another_address, numbered
+from .metrics import Gateway, gateway
+from .stage import BASE, FUNCTIONS, OPEN, PIPELINE, SECONDS, Deployment, Stage, another_address, numbered, stage
 
 UPDATE = "        self._count.update(count)"
 times = pytest.mark.parametrize("time", range(1, int(os.environ.get("TIMES", "1")) + 1))
 """Again and again, on the same job: `make upgrades COUNT=10`."""
+
+
+@pytest.fixture(scope="module")
+def sent() -> Iterator[Gateway]:
+    """The metrics that the cluster has sent."""
+    with gateway() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory, sent: Gateway) -> Iterator[Stage]:
+    """A session cluster and a broker."""
+    with stage(tmp_path_factory.mktemp("session"), more=sent.configuration) as prepared:
+        yield prepared
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +97,15 @@ def test_the_life_of_a_job(theatre: Stage) -> None:
     assert "s3cret" not in json.dumps(found)
 
 
-def test_an_instance_is_found_by_its_uid(job: Deployment) -> None:
-    """In the configuration of its job, in the log lines of every process, and in what two instances differ in."""
+def test_an_instance_is_found_by_its_uid(job: Deployment, sent: Gateway) -> None:
+    """In the configuration of its job, in the log lines and the metrics of every process, and in what two instances differ in."""
     first = job.running()[0]
     assert job.stage.cluster.rest._get(f"/jobs/{first}/config")["jid"] == first
     lines = job.jobkit("instances", "logs", first[:8]).stdout.splitlines()
     assert {"jobmanager", "taskmanager-1"} <= {line.partition("/")[0] for line in lines}
     assert any(f"[{first}]" in line and "switched from" in line for line in lines)
+    label = f'job_id="{first}"'
+    until(lambda: sum(label in text for text in sent.texts.values()) > 1 or None, what="both send metrics of it", seconds=SECONDS)
     job.replace(BASE, "min-pause: 100 ms", "min-pause: 110 ms")
     second = job.ok("upgrade", ORDINALS_TOKEN="another")["uid"]
     found = {entry["path"]: (entry["first"], entry["second"]) for entry in job.ok("instances", "diff", first, second)["differences"]}

@@ -15,9 +15,7 @@ from ..errors import ClusterError
 from . import jvm
 from .java import Java
 from .processes import Process, stop_all
-from .waiting import until
-
-_SECONDS_TO_START = 180
+from .waiting import SECONDS_TO_START, until
 
 PROPERTIES = {
     "process.roles": "broker,controller",
@@ -124,7 +122,7 @@ class Broker:
         Raises:
             ClusterError: When it stops or does not come up.
         """
-        self._ports = until(self._listening, what="the Kafka broker serves clients", seconds=_SECONDS_TO_START, log=self.process.log)
+        self._ports = until(self._listening, what="the Kafka broker serves clients", seconds=SECONDS_TO_START, log=self.process.log)
         self._target.write_text(str(self._ports.get("JOB", 0)))
         return self.servers
 
@@ -157,7 +155,7 @@ class Broker:
             return int(line[0]) if line[1] else None
 
         self._forwarder = forwarder
-        self._job_port = until(port, what="the way to the broker is open", seconds=_SECONDS_TO_START, log=log)
+        self._job_port = until(port, what="the way to the broker is open", seconds=SECONDS_TO_START, log=log)
 
     def stop(self) -> None:
         """Shut it down; its data stays."""

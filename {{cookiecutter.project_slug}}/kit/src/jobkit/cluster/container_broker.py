@@ -16,9 +16,8 @@ from .container_session import ContainerSession
 from .container_specification import Specification
 from .engine import EngineErrors
 from .machine import free_port
-from .waiting import until
+from .waiting import SECONDS_TO_START, until
 
-_SECONDS_TO_START = 180
 _ATTEMPTS = 5
 _JOB_PORT = 19092
 _CONFIG = "/opt/kafka/config"
@@ -74,7 +73,7 @@ class ContainerBroker:
         Raises:
             ClusterError: When it stops or does not come up.
         """
-        until(self._is_serving, what="the Kafka broker serves clients", seconds=_SECONDS_TO_START, log=self.member.log)
+        until(self._is_serving, what="the Kafka broker serves clients", seconds=SECONDS_TO_START, log=self.member.log)
         return self.servers
 
     def kill(self) -> None:

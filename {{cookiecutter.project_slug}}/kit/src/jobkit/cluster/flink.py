@@ -13,9 +13,7 @@ from . import distribution, snapshots, zookeeper
 from .place import Member, Place
 from .processes import stop_all
 from .rest import RestClient
-from .waiting import until
-
-_SECONDS_TO_START = 180
+from .waiting import SECONDS_TO_START, until
 
 _LOGGING = """\
 rootLogger.level = ${env:ROOT_LOG_LEVEL:-INFO}
@@ -118,9 +116,9 @@ class FlinkCluster:
 
     def wait_for_job_manager(self) -> None:
         """Wait until the JobManager answers, and learn its ports from it."""
-        url = until(self._url, what="the JobManager says where it listens", seconds=_SECONDS_TO_START, log=self.logs)
+        url = until(self._url, what="the JobManager says where it listens", seconds=SECONDS_TO_START, log=self.logs)
         self.rest = RestClient(url)
-        until(self._answer, what="the JobManager answers", seconds=_SECONDS_TO_START, log=self.logs)
+        until(self._answer, what="the JobManager answers", seconds=SECONDS_TO_START, log=self.logs)
         if self.place.configuration["rest.port"] == "0":  # the kernel has picked them
             own = self.rest.job_manager_configuration()["jobmanager.rpc.port"]
             port = url.rpartition(":")[2]  # the next JobManager listens there, too
@@ -138,6 +136,12 @@ class FlinkCluster:
     def running_task_managers(self) -> list[Member]:
         """The TaskManagers that have not ended."""
         return [member for member in self.task_managers if member.exit_code is None]
+
+    def replace_job_manager(self) -> None:
+        """Start another JobManager in the place of one that has ended, and wait until it answers and has all TaskManagers that run."""
+        self.start_job_manager()
+        self.wait_for_job_manager()
+        self.wait_for_task_managers()
 
     def replace_task_managers(self, count: int) -> None:
         """Start as many as are missing, and wait for them: those that a fault, or PyFlink itself, has ended."""
@@ -162,7 +166,7 @@ class FlinkCluster:
             known = {manager["id"] for manager in self.rest.task_managers() if manager["slotsNumber"]}
             return all(member.name.removeprefix("the ") in known for member in expected) or None
 
-        until(probe, what=f"{len(expected)} TaskManagers have registered", seconds=_SECONDS_TO_START, log=self.logs)
+        until(probe, what=f"{len(expected)} TaskManagers have registered", seconds=SECONDS_TO_START, log=self.logs)
 
     def submit(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Member:
         """Run Flink's own client, `flink run`, detached, and return its process; see `submission` for what it says.

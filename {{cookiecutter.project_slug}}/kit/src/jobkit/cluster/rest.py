@@ -109,7 +109,7 @@ class RestClient:
 
     def job_manager_configuration(self) -> dict[str, str]:
         """Return the configuration that the JobManager works with."""
-        entries: Any = self._get("/jobmanager/config")
+        entries = self._call("GET", "/jobmanager/config", form=list)
         return {entry["key"]: entry["value"] for entry in entries}
 
     def task_managers(self) -> list[dict[str, Any]]:
@@ -173,8 +173,9 @@ class RestClient:
         """Return metrics of a job's tasks, added up over the subtasks, by the name that the web UI shows for the task."""
         query = f"get={','.join(names)}&agg=sum"
         vertices = {vertex["name"]: vertex["id"] for vertex in self.job(job)["vertices"]}
-        answers: dict[str, Any] = {
-            name: self._get(f"/jobs/{job}/vertices/{vertex}/subtasks/metrics?{query}") for name, vertex in vertices.items()
+        answers = {
+            name: self._call("GET", f"/jobs/{job}/vertices/{vertex}/subtasks/metrics?{query}", form=list)
+            for name, vertex in vertices.items()
         }
         return {name: {entry["id"]: float(entry["sum"]) for entry in answer} for name, answer in answers.items()}
 
@@ -183,9 +184,9 @@ class RestClient:
         found: dict[str, float] = {}
         for vertex in self.job(job)["vertices"]:
             path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
-            answer: Any = self._get(path)
+            answer = self._call("GET", path, form=list)
             names = [entry["id"] for entry in answer if wanted.search(entry["id"])]
-            values: Any = self._get(f"{path}?get={','.join(map(quote, names))}&agg=max") if names else []
+            values = self._call("GET", f"{path}?get={','.join(map(quote, names))}&agg=max", form=list) if names else []
             found |= {entry["id"]: float(entry["max"]) for entry in values}
         return found
 
@@ -249,19 +250,23 @@ class RestClient:
         return str(done.address)
 
     def _get(self, path: str) -> dict[str, Any]:
-        return self._call("GET", path)
+        found: dict[str, Any] = self._call("GET", path)
+        return found
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None, form: type = dict) -> Any:
         answer = self._request(method, path, body)
+        strange = ClusterError(
+            "What answers there is no JobManager.",
+            found=answer.text[:80],
+            where=f"{method} {self.url}{path}",
+            remedy="Take the address of Flink's web UI.",
+        )
         try:
-            result: dict[str, Any] = answer.json() if answer.content else {}
-        except ValueError as error:
-            raise ClusterError(
-                "What answers there is no JobManager.",
-                found=answer.text[:80],
-                where=f"{method} {self.url}{path}",
-                remedy="Take the address of Flink's web UI.",
-            ) from error
+            result: Any = answer.json(object_hook=lambda entries: _Object(entries, strange)) if answer.content else {}
+        except ValueError:
+            raise strange from None
+        if not isinstance(result, form):
+            raise strange
         return result
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
@@ -277,6 +282,17 @@ class RestClient:
         if not answer.ok:
             raise ClusterError("The JobManager refused a request.", found=_reason(answer), where=where)
         return answer
+
+
+class _Object(dict[str, Any]):
+    """An object of an answer, which names who has answered when it has not what a JobManager writes there."""
+
+    def __init__(self, entries: Mapping[str, Any], strange: ClusterError) -> None:
+        super().__init__(entries)
+        self._strange = strange
+
+    def __missing__(self, key: str) -> Any:
+        raise self._strange
 
 
 def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:

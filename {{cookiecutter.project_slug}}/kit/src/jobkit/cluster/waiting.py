@@ -10,6 +10,9 @@ import tenacity
 
 from ..errors import ClusterError, JobkitError
 
+SECONDS_TO_START = 180
+"""What a process or a container has to be there. It takes seconds; on a busy machine it has taken more than a minute."""
+
 T = TypeVar("T")
 
 __tracebackhide__ = True  # pytest: the place of interest is where it was waited

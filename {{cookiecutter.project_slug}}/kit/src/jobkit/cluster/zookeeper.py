@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .place import Member, Place
-from .waiting import until
+from .waiting import SECONDS_TO_START, until
 
 _PORT = 2181
-_SECONDS_TO_START = 180
 
 _PROPERTIES = """\
 tickTime=500
@@ -43,4 +42,4 @@ def start(place: Place, conf: Path, data: Path, run: Callable[[str, Sequence[str
         member.require_running()
         return place.address(member, port)
 
-    return until(address, what="ZooKeeper listens", seconds=_SECONDS_TO_START, log=member.log)
+    return until(address, what="ZooKeeper listens", seconds=SECONDS_TO_START, log=member.log)

@@ -15,7 +15,7 @@ import psutil
 from ..cluster import distribution, jars, java, jvm
 from ..cluster.failure import read as read_failure
 from ..cluster.rest import NoAnswer
-from ..cluster.waiting import until
+from ..cluster.waiting import SECONDS_TO_START, until
 from ..configuration import write
 from ..errors import ClusterError
 from ..project import find_project
@@ -23,7 +23,6 @@ from .examiner import python_path
 from .rest import Deployed
 from .target import Start, folder_of, is_over, occupied
 
-_SECONDS_TO_START = 180
 _SECONDS_TO_END = 120
 _DRIVER = "org.apache.flink.client.python.PythonDriver"
 _HOSTS = ("jobmanager.rpc.address", "jobmanager.bind-host", "taskmanager.host", "taskmanager.bind-host", "rest.bind-address")
@@ -48,8 +47,8 @@ class ApplicationCluster:
             for _ in range(start.task_managers - len(_running(start.folder, _TASK_MANAGER))):
                 _script(start, "taskmanager.sh", "start")
             logs = start.folder / "logs"
-            until(lambda: self._known(start.uid), what="the JobManager knows the job", seconds=_SECONDS_TO_START, log=logs)
-            until(lambda: self._has_registered(start), what="all TaskManagers have registered", seconds=_SECONDS_TO_START, log=logs)
+            until(lambda: self._known(start.uid), what="the JobManager knows the job", seconds=SECONDS_TO_START, log=logs)
+            until(lambda: self._has_registered(start), what="all TaskManagers have registered", seconds=SECONDS_TO_START, log=logs)
 
     def state(self, uid: str) -> str | None:
         """Return the state of the job; see `Target`."""

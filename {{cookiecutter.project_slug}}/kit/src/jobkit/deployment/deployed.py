@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
@@ -154,11 +154,11 @@ class DeployedJob:
         """
         where = preparation.address(url, {})
         with self._ledger.lease(self.name, "instances move") as lease:
-            current = self._current()
-            if not any(Deployed(where).known_state(instance.uid) for instance in self._open()):
+            current, opened = self._current(), self._open()
+            if not any(Deployed(where).known_state(instance.uid) for instance in opened):
                 remedy = "If its cluster is gone for good: jobkit deploy --lost --from SNAPSHOT."
                 raise ConfigurationError(f"The JobManager there does not know {self.name}.", found=current.uid, where=where, remedy=remedy)
-            for instance in self._open():
+            for instance in opened:
                 self._ledger.change(instance.uid, lease, specification=replace(instance.specification, url=where))
         return self._current()
 
@@ -235,7 +235,9 @@ class DeployedJob:
         new = preparation.address(place.url, values)
         for instance in self._open():
             url = instance.specification.url
-            for where, ask in ((url, change.version(instance).target.state), (new, Deployed(new).known_state)):
+            asks: dict[str, Callable[[str], str | None]] = {url: change.version(instance).target.state}
+            asks.setdefault(new, Deployed(new).known_state)
+            for where, ask in asks.items():
                 with suppress(NoAnswer):
                     state = ask(instance.uid)
                     if not is_over(state):

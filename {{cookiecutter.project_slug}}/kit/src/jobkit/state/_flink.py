@@ -268,6 +268,9 @@ def simple_name(j_object: Any) -> str:
 _REMOTE = ("com.amazonaws.", "software.amazon.", "org.apache.hadoop.", "com.azure.", "com.google.", "java.net.", "javax.net.")
 """Where the exceptions of file systems on other machines come from: their libraries, and the network."""
 
+_HADOOP = ("hdfs:", "viewfs:", "webhdfs:")
+"""Schemes for which Flink has no plug-in, and needs Hadoop's own classes."""
+
 
 @contextmanager
 def explained(where: str) -> Iterator[None]:
@@ -283,6 +286,10 @@ def explained(where: str) -> Iterator[None]:
             remedy = "Name the folder of a checkpoint (…/chk-42) or savepoint: the one that holds a file _metadata."
         elif kind == "UnsupportedFileSystemSchemeException":
             what, remedy = "Flink knows no such file system.", "Put the file system's plugin into Flink's folder plugins/."
+            if where.startswith(_HADOOP):
+                remedy = "It comes with Hadoop: export HADOOP_CLASSPATH=$(hadoop classpath), and HADOOP_CONF_DIR, as for Flink itself."
+        elif "did not describe the authority" in reason:
+            what, remedy = "The address names no server.", "Write hdfs://<name node>/<path>, or set HADOOP_CONF_DIR, where fs.defaultFS is."
         elif str(innermost(error).getClass().getName()).startswith(_REMOTE):
             what = "The file system does not give the snapshot."
             remedy = "Its address and credentials are Flink's keys in conf/, such as s3.endpoint, or what its library finds by itself."

@@ -139,9 +139,7 @@ class Faults:
         if cluster.job_manager is None:
             raise ClusterError("The JobManager was not started.")
         killed = _kill(cluster.job_manager)
-        cluster.start_job_manager()
-        cluster.wait_for_job_manager()
-        cluster.wait_for_task_managers()
+        cluster.replace_job_manager()
         return killed
 
     def pause_task_manager(self) -> str:
