@@ -64,3 +64,5 @@ def test_the_life_of_an_application(theatre: Stage) -> None:
     savepoint = job.ok("stop")["savepoint"]
     assert Path(savepoint.removeprefix("file:"), "_metadata").exists()
     assert daemons(job) == []
+    left = {path.name for path in (job.root.parent / "state" / "jobkit" / "instances").glob("*/*")}
+    assert left == {"lock", "logs", "run"}, "no configuration, which has secrets, and no code"

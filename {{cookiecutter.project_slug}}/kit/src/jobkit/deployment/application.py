@@ -61,6 +61,10 @@ class ApplicationCluster:
                 return None
             raise
 
+    def runs_from_folder(self, uid: str) -> bool:
+        """Say whether any of its processes is there; see `Target`."""
+        return any(_running(folder_of(uid), kind) for kind in (_JOB_MANAGER, _TASK_MANAGER))
+
     def end(self, uid: str) -> None:
         """Cancel the job, and end its processes; see `Target`."""
         folder = folder_of(uid)

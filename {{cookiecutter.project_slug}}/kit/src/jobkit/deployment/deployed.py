@@ -13,7 +13,7 @@ from ..cluster.rest import NoAnswer
 from ..cluster.waiting import until
 from ..errors import ClusterError, ConfigurationError, JobFailed
 from ..project import Project
-from . import first_start, preparation, stopping
+from . import first_start, housekeeping, preparation, stopping
 from .change import Change
 from .instance import ABANDONED, FAILED, PREPARED, STOPPED, Instance, Operation, Specification
 from .ledger import Ledger
@@ -170,8 +170,9 @@ class DeployedJob:
     @contextmanager
     def _changing(self, what: str, *, lost: Place | None = None) -> Iterator[Change]:
         """Hold the lease; first finish, or take back, what a command that was killed has begun, or write it off."""
-        with self._ledger.lease(self.name, what) as lease:
+        with self._ledger.lease(self.name, what) as lease, ExitStack() as stack:
             change = Change(self._ledger, lease, self._reporter, self._project.work)
+            stack.callback(housekeeping.clear, change, self._ledger.instances(self.name))
             if lost is not None:
                 self._write_off(change, lost)
             operation = self._ledger.unfinished(self.name)
@@ -199,12 +200,7 @@ class DeployedJob:
             }
             old.require_startable()  # it may have to come back
             new.require_startable()
-            operation = change.begin(kind, details)
-            try:
-                return Replacement(change, operation, (old, new)).carry_out()
-            finally:
-                old.tidy()
-                new.tidy()
+            return Replacement(change, change.begin(kind, details), (old, new)).carry_out()
 
     def _open(self) -> list[Instance]:
         """Return the instances that are not over."""

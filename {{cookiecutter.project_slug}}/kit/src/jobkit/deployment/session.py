@@ -62,6 +62,10 @@ class SessionCluster:
         """Return the state of the job; see `Target`."""
         return self.rest.known_state(uid)
 
+    def runs_from_folder(self, uid: str) -> bool:  # noqa: ARG002  (a Target)
+        """Flink's client has copied what the job needs to the cluster; see `Target`."""
+        return False
+
     def end(self, uid: str) -> None:
         """Cancel the job; see `Target`."""
         with occupied(folder_of(uid)):  # a client that was left may submit it yet

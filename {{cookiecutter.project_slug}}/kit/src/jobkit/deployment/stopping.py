@@ -127,5 +127,4 @@ def carry_out(change: Change, operation: Operation, old: Version) -> str:
     change.end(old.uid, STOPPED, "stopped with a savepoint", savepoint=savepoint)
     old.keep_lock(savepoint)
     change.finish(operation, "completed")
-    old.tidy()
     return savepoint

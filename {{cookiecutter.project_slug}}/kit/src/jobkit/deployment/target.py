@@ -72,6 +72,9 @@ class Target(Protocol):
             NoAnswer: When the JobManager does not answer, and may be there.
         """
 
+    def runs_from_folder(self, uid: str) -> bool:
+        """Say whether processes of an instance run from its folder."""
+
     def end(self, uid: str) -> None:
         """Cancel an instance's job if it is not over, and end what runs for it alone. Returns when that is done."""
 

@@ -168,8 +168,8 @@ class Version:
                 (through or self).examiner.store_lock(savepoint, self.instance.specification.lock)
 
     def tidy(self) -> None:
-        """Remove what only a start needs from its folder; logs, and what an application cluster runs from, stay."""
-        if self.instance.specification.mode == SESSION:
+        """Remove what only a start needs from its folder, secrets among it; logs, and what an application cluster runs from, stay."""
+        if not self.target.runs_from_folder(self.uid):
             for name in ("project", "tmp", "conf"):
                 shutil.rmtree(folder_of(self.uid) / name, ignore_errors=True)
             self._unpacked = None
