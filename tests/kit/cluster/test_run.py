@@ -164,6 +164,7 @@ def test_a_run_that_was_killed_leaves_nothing_and_blocks_nothing(project: Projec
     notes(wait_for="cluster ready")
     assert len(ports_of(project)) > 3
     first.kill()
+    first.wait()
     second = run()
     notes(1, wait_for="broker ready")
     second.send_signal(signal.SIGINT)
