@@ -1,6 +1,6 @@
-"""Say how long `jobkit compat` takes over a snapshot of 200 operators and 10,000 files: `python scripts/measure_compat.py`.
+"""Say how long `jobkit compat` takes over a snapshot of a large job, of 10,000 files: `python scripts/measure_compat.py`.
 
-A job of as many operators takes PyFlink long to build, whatever is asked of it. So a job of a few is compared with that snapshot, too.
+The command builds the job, too, which PyFlink takes the longer for the more operators it has: so each is also asked without a snapshot.
 """
 
 from __future__ import annotations
@@ -17,22 +17,37 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.kit.projects import TinyProject, jobkit
 from tests.kit.state import large
 
-_TIMES = 3
+_TIMES = 5
 _COMPATIBLE, _LOST = 0, 1
+_FILES = 10_000
+_JOBS = ((1, _LOST), (100, _COMPATIBLE), (200, _COMPATIBLE))
+"""Functions with state, and what the command says of the snapshot: the first job has lost all but one of its operators."""
 
 
 def main() -> None:
     """Measure, with the snapshot and without."""
     folder = Path(tempfile.mkdtemp(prefix="jobkit-"))
     try:
-        many, few = (large.project(folder / f"{count}" / "project", operators=count) for count in (200, 1))
-        snapshot = str(folder / "chk-7")
-        print(f"{large.make(Path(snapshot), large.ids(many)):,} files", flush=True)
-        for name, project, code in (("200 functions", many, _COMPATIBLE), ("1 function", few, _LOST)):
-            alone = _seconds(project, _COMPATIBLE)
-            print(f"a job of {name}: {alone:.1f} s without a snapshot, {_seconds(project, code, snapshot):.1f} s with this one", flush=True)
+        projects = {functions: large.project(folder / f"{functions}" / "project", functions) for functions, _ in _JOBS}
+        snapshots = {functions: folder / f"of-{functions}" / "chk-7" for functions in (100, 200)}
+        for functions, snapshot in snapshots.items():
+            made = large.make(snapshot, large.ids(projects[functions]), _FILES // functions // (large.FILES + 1))
+            print(f"a snapshot of {functions} functions: {made:,} files", flush=True)
+        for functions, code in _JOBS:
+            snapshot = str(snapshots.get(functions, snapshots[100]))
+            alone = _seconds(projects[functions], _COMPATIBLE)
+            with_it = _seconds(projects[functions], code, snapshot)
+            print(
+                f"a job of {functions} functions, {_operators(functions)} operators: {alone:.1f} s alone, {with_it:.1f} s with one",
+                flush=True,
+            )
     finally:
         shutil.rmtree(folder)
+
+
+def _operators(functions: int) -> int:
+    """Return how many operators the job has: a key-by before each function, the source, the sink and the map before it."""
+    return 2 * functions + 3
 
 
 def _seconds(project: TinyProject, code: int, *arguments: str) -> float:

@@ -36,9 +36,11 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     env.set_parallelism(1)
     env.set_max_parallelism(128)
     stream = env.from_collection([1, 2], Types.LONG()).uid("source")
-    for number in range(OPERATORS):
-        keyed = stream.key_by(lambda value: value, Types.LONG()).process(Rounds(), Types.LONG()).uid(f"rounds-{number}")
-        keyed.print().uid(f"out-{number}")
+    rounds = []
+    for number in range(FUNCTIONS):
+        keyed = stream.key_by(lambda value: value, Types.LONG())
+        rounds.append(keyed.process(Rounds(), Types.LONG()).uid(f"rounds-{number}"))
+    rounds[0].union(*rounds[1:]).print().uid("out")
 """
 
 SUBTASKS = 10
@@ -46,10 +48,10 @@ FILES = 4
 """Files of RocksDB's that a subtask has, beside the head."""
 
 
-def project(folder: Path, operators: int) -> TinyProject:
-    """Make a project whose job has so many operators with the states of `rounds`."""
+def project(folder: Path, functions: int) -> TinyProject:
+    """Make a project whose job has so many operators with the states of `rounds`, a key-by before each, a source, a sink and its map."""
     made = tiny(folder)
-    made.write("src/tiny/pipeline.py", _PIPELINE.replace("OPERATORS", str(operators)))
+    made.write("src/tiny/pipeline.py", _PIPELINE.replace("FUNCTIONS", str(functions)))
     made.write("conf/prod.yaml", f"execution.checkpointing.dir: file://{folder}/checkpoints\n")
     return made
 
@@ -61,7 +63,7 @@ def ids(project: TinyProject) -> dict[str, str]:
     return {operator["uid"]: operator["id"] for operator in operators if operator["uid"].removeprefix("rounds-").isdecimal()}
 
 
-def make(folder: Path, operators: Mapping[str, str]) -> int:
+def make(folder: Path, operators: Mapping[str, str], subtasks: int = SUBTASKS) -> int:
     """Write an incremental checkpoint; return how many files it names. All of them are there.
 
     The heads are that of the kept checkpoint's one operator with keyed state.
@@ -69,6 +71,7 @@ def make(folder: Path, operators: Mapping[str, str]) -> int:
     Args:
         folder: Of the checkpoint.
         operators: The ids of its operators, by uid.
+        subtasks: Of each operator.
     """
     jvm = _flink.jvm()
     checkpoint = jvm.org.apache.flink.runtime.checkpoint
@@ -78,20 +81,20 @@ def make(folder: Path, operators: Mapping[str, str]) -> int:
     states = jvm.java.util.ArrayList()
     for uid, operator_id in operators.items():
         j_id = jvm.org.apache.flink.runtime.jobgraph.OperatorID(bytes.fromhex(operator_id))
-        state = checkpoint.OperatorState(uid, uid, j_id, SUBTASKS, 128)
-        for subtask in range(SUBTASKS):
-            keyed = _keyed(folder / f"{uid}-{subtask}", subtask, head)
+        state = checkpoint.OperatorState(uid, uid, j_id, subtasks, 128)
+        for subtask in range(subtasks):
+            keyed = _keyed(folder / f"{uid}-{subtask}", (subtask, subtasks), head)
             state.putState(subtask, checkpoint.OperatorSubtaskState.builder().setManagedKeyedState(keyed).build())
         states.add(state)
     found = checkpoint.metadata.CheckpointMetadata(7, states, jvm.java.util.ArrayList(), kept.getCheckpointProperties())
     stream = jvm.java.io.FileOutputStream(str(folder / "_metadata"))
     checkpoint.Checkpoints.storeCheckpointMetadata(found, stream)
     stream.close()
-    return len(operators) * SUBTASKS * (FILES + 1)
+    return len(operators) * subtasks * (FILES + 1)
 
 
-def _keyed(folder: Path, subtask: int, head: bytes) -> Any:
-    """Write the files of a subtask; return Flink's handle to them."""
+def _keyed(folder: Path, subtask: tuple[int, int], head: bytes) -> Any:
+    """Write the files of a subtask, one of so many; return Flink's handle to them."""
     jvm = _flink.jvm()
     state = jvm.org.apache.flink.runtime.state
     folder.mkdir(parents=True)
@@ -99,7 +102,7 @@ def _keyed(folder: Path, subtask: int, head: bytes) -> Any:
     for number in range(FILES):
         name = f"{number:06}.sst"
         shared.add(state.IncrementalKeyedStateHandle.HandleAndLocalPath.of(_file(folder / name, 100 * b"x"), name))
-    groups = state.KeyGroupRangeAssignment.computeKeyGroupRangeForOperatorIndex(128, SUBTASKS, subtask)
+    groups = state.KeyGroupRangeAssignment.computeKeyGroupRangeForOperatorIndex(128, subtask[1], subtask[0])
     backend = jvm.java.util.UUID.randomUUID()
     return state.IncrementalRemoteKeyedStateHandle(backend, groups, 7, shared, jvm.java.util.ArrayList(), _file(folder / "head", head))
 

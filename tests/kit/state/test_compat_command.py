@@ -134,7 +134,7 @@ def test_what_is_not_there_is_said(project: TinyProject, arguments: tuple[str, .
 @pytest.mark.usefixtures("jvm")
 def test_a_snapshot_of_many_operators_and_files(tmp_path: Path) -> None:
     """Each head is read: one that is damaged is named. `scripts/measure_compat.py` measures a larger one."""
-    project = large.project(tmp_path / "project", operators=20)
+    project = large.project(tmp_path / "project", functions=20)
     checkpoint = tmp_path / "checkpoints" / "chk-7"
     assert large.make(checkpoint, large.ids(project)) == 1_000
     done = jobkit(project.root, "compat", str(checkpoint), "--json")

@@ -76,7 +76,7 @@ def test_a_checkpoint_is_refused() -> None:
 def test_snapshots_are_read_after_flink_has_forgotten_what_it_compiled() -> None:
     """Flink keeps compiled classes for some minutes; py4j takes a second class of the same name for the first."""
     for _ in range(20):  # Java looks at a method anew after that
-        operators(checkpoints.metadata(GOLDEN / "2.2" / "savepoint")[0].getOperatorStates().toArray())
+        operators(checkpoints.metadata(GOLDEN / "2.2" / "savepoint")[0].getOperatorStates())
     before = stored("2.2")
     checkpoints.jvm().org.apache.flink.table.runtime.generated.CompileUtils.cleanUp()
     assert stored("2.2") == before

@@ -112,7 +112,7 @@ class Observation:
     @property
     def fates(self) -> list[Fate]:
         """What `jobkit compat` says of the operators that the edit concerns, the worst first."""
-        start = Start(self.new, self.graph.tasks())
+        start = Start(self.new, self.graph.tasks)
         found = compatibility.compare(snapshot_of(self.snapshot), start, self.old, "flink.lock").fates
         return [fate for fate in found if (fate.uid or "").startswith(self.concerns)]
 

@@ -88,23 +88,39 @@ def prepare(project: Project | None, progress: Progress | None = None, plugins: 
     os.environ.update(environ)
 
 
-def of_project(project: Project, environment: str, configuration: Configuration, *, judged: bool) -> Analysis:
+def of_project(
+    project: Project,
+    environment: str,
+    configuration: Configuration,
+    *,
+    judged: bool,
+    meanwhile: Callable[[JobGraph], object] | None = None,
+) -> Analysis:
     """Read, and if wanted judge, the job of a project as it would start in an environment.
 
     Settings that the environment variables do not give are the sample ones: they name servers, not operators.
+
+    Args:
+        project: Whose job.
+        environment: The one in which it would start.
+        configuration: Of that environment.
+        judged: Whether the rules are asked.
+        meanwhile: Called with the job while other processes look for its states.
     """
     from . import entry, states
+    from .calls import kept
     from .launch import examine
 
     build, values = entry.find(project), configuration.values
     if environment == LOCAL:
         values = {**values, **Workplace(project).configuration}
     settings, notes = _settings(build)
-    with without_workers():
+    gateway.start()
+    with without_workers(), kept():
         graph = entry.build_graph(build, settings, values)[1]
         again = entry.build_graph(build, settings, values)[1] if judged else None
     if again is None:
-        return Analysis([states.discover(graph)], notes=notes)
+        return Analysis([states.discover(graph, meanwhile=meanwhile)], notes=notes)
     results = examine(graph, again, environment, project)
     return Analysis([graph], [[*results, *_keys(configuration)]], notes)
 
@@ -151,9 +167,11 @@ def of_program(read: Callable[[], list[JobGraph]], environment: str, *, judged: 
         judged: Whether the rules are asked.
     """
     from . import states
+    from .calls import kept
     from .guardrails import Job, judge
 
-    with without_workers():
+    gateway.start()
+    with without_workers(), kept():
         graphs = read()
         again = read() if judged else []
     for number, graph in enumerate(graphs):

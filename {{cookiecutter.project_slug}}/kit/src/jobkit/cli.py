@@ -188,22 +188,17 @@ def compat(
     as_json: Json = False,
 ) -> None:
     """Tell whether the job may start from a snapshot: for each operator what becomes of its state, and how much that is."""
-    from . import analysis
-    from .state import checking, filesystems
-    from .tables import fates
+    from .state import comparison
 
     project, environment = find_project(Path.cwd()), env or environment_name()
     configuration = _configuration(project, environment)
     with reading(as_json):
-        plugins = filesystems.fetch(project, snapshot)
-        analysis.prepare(project, plugins=plugins)
-        read = analysis.of_project(project, environment, configuration, judged=False)
-        if plugins is not None:
-            filesystems.initialize(configuration.values)
-        found = checking.check(project, read.jobs[0], snapshot, lock_file)
+        read, found = comparison.compare(project, environment, configuration, snapshot, lock_file)
     if as_json:
         document(found.to_json())
     else:
+        from .tables import fates
+
         wide().print(fates(found))
         for note in read.notes:
             notes.print(note, style="dim")

@@ -17,6 +17,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.data_stream import DataStream
 
 from . import graph, statements
+from .calls import names_remembered
 from .errors import ConfigurationError, JobkitError
 from .origins import Origins, raised_at, summary
 from .project import Project
@@ -98,6 +99,7 @@ def _where(build: Build) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
+@names_remembered()
 def build_graph(build: Build, settings: Any, values: Mapping[str, str] | None = None) -> tuple[StreamExecutionEnvironment, graph.JobGraph]:
     """Build the job in an environment of its own and read its graph.
 

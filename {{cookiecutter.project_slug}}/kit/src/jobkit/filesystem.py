@@ -68,6 +68,17 @@ def names(folder: str) -> list[str]:
         return sorted(str(entry.getPath().getName()) for entry in entries or ())
 
 
+def exists(address: str) -> bool:
+    """Say whether there is a file or a folder.
+
+    Raises:
+        FileSystemError: When the file system does not answer.
+    """
+    with _explained():
+        path = _path(address)
+        return bool(path.getFileSystem().exists(path))
+
+
 def delete(address: str) -> None:
     """Remove a file; nothing happens when there is none.
 

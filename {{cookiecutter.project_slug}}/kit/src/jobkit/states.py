@@ -13,7 +13,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ _GETTERS = {"get_state", "get_list_state", "get_map_state", "get_reducing_state"
 _Answer = dict[str, Any]
 
 
-def discover(graph: JobGraph, again: JobGraph | None = None, deadline: float = DEADLINE) -> JobGraph:
+def discover(
+    graph: JobGraph, again: JobGraph | None = None, deadline: float = DEADLINE, meanwhile: Callable[[JobGraph], object] | None = None
+) -> JobGraph:
     """Find the states of every Python operator of a job, in place.
 
     Fills `Operator.states`, `Operator.random_states` and, where they could not be found, `Operator.states_unknown`.
@@ -39,6 +42,7 @@ def discover(graph: JobGraph, again: JobGraph | None = None, deadline: float = D
         graph: The job.
         again: The same job built a second time, or None.
         deadline: Seconds until what has not answered is left as unknown.
+        meanwhile: Called with the job while its functions are opened.
 
     Returns:
         The same graph.
@@ -52,7 +56,11 @@ def discover(graph: JobGraph, again: JobGraph | None = None, deadline: float = D
     parameters = _parameters(graph)
     path = _path(graph)
     workers = [_start(pickled, seed, path, parameters, deadline) for pickled, seed in zip((functions, second), _SEEDS, strict=True)]
-    answers = [_finish(worker, request, deadline) for worker, request in workers]
+    with ThreadPoolExecutor(len(workers)) as beside:
+        finished = [beside.submit(_finish, worker, request, deadline) for worker, request in workers]
+        if meanwhile is not None:
+            meanwhile(graph)
+        answers = [each.result() for each in finished]
     for index, operator in enumerate(graph.operators):
         keys = [f"{index}/{number}" for number in range(len(operator.python))]
         if keys:

@@ -21,6 +21,7 @@ from py4j.java_gateway import get_java_class
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
+from .calls import elements
 from .origins import Origin, Origins
 
 _ROLES = {
@@ -60,40 +61,44 @@ class Step:
     outputs: list[int] = field(default_factory=list)
 
 
-def assign(env: StreamExecutionEnvironment, origins: Origins) -> dict[int, list[Step]]:
+@dataclass(frozen=True)
+class Fused:
+    """The job as PyFlink has fused it.
+
+    Attributes:
+        transformations: The id of each that is left, and the transformation.
+        steps: By that id the steps that it is made of, head first.
+    """
+
+    transformations: list[tuple[int, Any]]
+    steps: dict[int, list[Step]]
+
+
+def assign(env: StreamExecutionEnvironment, origins: Origins) -> Fused:
     """Give hidden operators their uids, fuse as PyFlink will, and put each user's uid where Flink will look for it.
 
     Args:
         env: An environment whose pipeline is built and not yet executed.
         origins: What was recorded while it was built.
-
-    Returns:
-        For the id of each transformation that is left after fusing, the steps that it is made of, head first.
     """
     steps = _read(env, origins)
     _derive(steps)
-    groups = _fuse(env, steps)
-    for transformation, members in groups.items():
-        named = [member.uid for member in members if member.uid and not member.hidden]
-        if members[0].hidden and named:
-            _find(env, transformation).setUid(named[0])
-    return groups
+    return _fuse(env, steps)
 
 
 def _read(env: StreamExecutionEnvironment, origins: Origins) -> dict[int, Step]:
     physical = get_java_class(get_gateway().jvm.org.apache.flink.streaming.api.transformations.PhysicalTransformation)
     steps: dict[int, Step] = {}
-    for j in _walk(env):
-        origin = origins.of(j.getId())
-        steps[j.getId()] = Step(
-            id=j.getId(),
+    for number, j, inputs in _walk(env):
+        steps[number] = Step(
+            id=number,
             name=j.getName(),
             uid=j.getUid(),
-            origin=origin,
+            origin=origins.of(number),
             physical=physical.isInstance(j),
             j=j,
             description=j.getDescription() or "",
-            inputs=[source.getId() for source in j.getInputs().toArray()],
+            inputs=inputs,
         )
     for step in steps.values():
         for source in step.inputs:
@@ -111,15 +116,16 @@ def _read(env: StreamExecutionEnvironment, origins: Origins) -> dict[int, Step]:
 _TABLE_CALLS = {"to_data_stream", "to_changelog_stream", "to_append_stream", "to_retract_stream", "attach_as_datastream"}
 
 
-def _walk(env: StreamExecutionEnvironment) -> Iterator[Any]:
-    queue = list(env._j_stream_execution_environment.getTransformations().toArray())
+def _walk(env: StreamExecutionEnvironment) -> Iterator[tuple[int, Any, list[int]]]:
+    """Yield the id of each transformation, the transformation, and the ids of those that it reads; the ends of the job first."""
+    queue = [(j.getId(), j) for j in elements(env._j_stream_execution_environment.getTransformations())]
     seen: set[int] = set()
-    while queue:
-        transformation = queue.pop(0)
-        if transformation.getId() not in seen:
-            seen.add(transformation.getId())
-            yield transformation
-            queue.extend(transformation.getInputs().toArray())
+    for number, j in queue:
+        if number not in seen:
+            seen.add(number)
+            inputs = [(source.getId(), source) for source in elements(j.getInputs())]
+            yield number, j, [source for source, _ in inputs]
+            queue.extend(inputs)
 
 
 def _served(steps: dict[int, Step], step: Step) -> Origin | None:
@@ -231,33 +237,37 @@ _MARK = "\u27e6{}\u27e7"
 _MARKED = re.compile("\u27e6(\\d+)\u27e7")
 
 
-def _fuse(env: StreamExecutionEnvironment, steps: dict[int, Step]) -> dict[int, list[Step]]:
-    """Let PyFlink fuse, and learn from the descriptions, which it joins, what went into what."""
+def _fuse(env: StreamExecutionEnvironment, steps: dict[int, Step]) -> Fused:
+    """Let PyFlink fuse, and learn from the descriptions, which it joins, what went into what; the user's uid moves to a hidden head."""
     for step in steps.values():
         step.j.setDescription(_MARK.format(step.id))
     env._generate_stream_graph(clear_transformations=False)
+    left = [(number, j) for number, j, _ in _walk(env)]
     groups: dict[int, list[Step]] = {}
-    for j in _walk(env):
+    for transformation, j in left:
         members = [steps[int(number)] for number in _MARKED.findall(j.getDescription() or "")]
         if members:
-            groups[j.getId()] = members
+            groups[transformation] = members
             described = [member.description for member in members if member.description]
             j.setDescription(", ".join(described) or j.getName())
-    return groups
+            named = [member.uid for member in members if member.uid and not member.hidden]
+            if members[0].hidden and named:
+                j.setUid(named[0])
+    return Fused(left, groups)
 
 
 @contextmanager
-def placeholders(env: StreamExecutionEnvironment) -> Iterator[None]:
+def placeholders(fused: Fused) -> Iterator[None]:
     """Mark the operators without a uid, so that they can be told apart in a graph that is only read.
 
     Flink expands a sink into several operators, which nothing but the uid leads back to it.
     """
     physical = get_java_class(get_gateway().jvm.org.apache.flink.streaming.api.transformations.PhysicalTransformation)
-    nameless = [j for j in _walk(env) if j.getUid() is None and physical.isInstance(j)]
-    for j in nameless:
-        j.setUid(_MARK.format(j.getId()))
+    nameless = [(number, j) for number, j in fused.transformations if j.getUid() is None and physical.isInstance(j)]
+    for number, j in nameless:
+        j.setUid(_MARK.format(number))
     yield
-    for j in nameless:
+    for _, j in nameless:
         j.setUid(None)
 
 
@@ -265,7 +275,3 @@ def read_placeholder(uid: str | None) -> tuple[str | None, int]:
     """Return a uid and -1, or None and the transformation that its placeholder stands for."""
     mark = _MARKED.search(uid or "")
     return (None, int(mark[1])) if mark else (uid, -1)
-
-
-def _find(env: StreamExecutionEnvironment, transformation: int) -> Any:
-    return next(j for j in _walk(env) if j.getId() == transformation)

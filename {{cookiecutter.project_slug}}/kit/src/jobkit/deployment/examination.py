@@ -114,7 +114,7 @@ class Examination:
         if lock_text is not None:
             given.parent.mkdir(parents=True, exist_ok=True)
             given.write_text(lock_text, encoding="utf-8")
-        found = checking.check(self._project, self._graph, snapshot, given if lock_text is not None else None)
+        found = checking.check(self._project, self._graph, checking.read(snapshot), given if lock_text is not None else None)
         left_behind = any(fate.verdict == "dropped" and fate.allowed for fate in found.fates)
         return {**found.to_json(), "leaves_state_behind": left_behind}
 

@@ -81,10 +81,10 @@ def find(snapshot: str, checkpoints: str | None, operators: Collection[str] = ()
 
 def _candidates(folder: str, checkpoints: str | None, taken: int) -> Iterator[str]:
     """Yield where the lock may be, the surest place first."""
-    if FILE in filesystem.names(folder):
+    if filesystem.exists(f"{folder}/{FILE}"):
         yield f"{folder}/{FILE}"
     parent, _, name = folder.rpartition("/")
-    if _is_there(parent, f"{name}.lock"):
+    if _is_there(of_savepoint(folder)):
         yield of_savepoint(folder)
     if _CHECKPOINT.fullmatch(name):
         yield from _under(parent, taken)
@@ -96,9 +96,9 @@ def _candidates(folder: str, checkpoints: str | None, taken: int) -> Iterator[st
                 yield from _under(f"{root}/{job}", taken)
 
 
-def _is_there(folder: str, name: str) -> bool:
+def _is_there(address: str) -> bool:
     try:
-        return name in filesystem.names(folder)
+        return filesystem.exists(address)
     except filesystem.FileSystemError:
         return False  # a snapshot may be readable where what is around it is not
 

@@ -84,9 +84,9 @@ def copy(snapshot: Path | str, folder: Path, committers: Collection[str], progre
 
 def _without_transactions(metadata: Any, committers: Collection[str]) -> tuple[str, ...]:
     """Take out what committers hold: to commit production's transactions anywhere else than there fails."""
-    j_states = metadata.getOperatorStates().toArray()
+    j_states = metadata.getOperatorStates()
     emptied = []
-    for j_state, state in zip(j_states, snapshots.operators(j_states), strict=True):
+    for j_state, state in zip(j_states.toArray(), snapshots.operators(j_states), strict=True):
         if state.id in committers and _COMMITTER_STATE in state.operator_states:
             nothing = _flink.jvm().org.apache.flink.runtime.checkpoint.OperatorSubtaskState
             for number in range(state.parallelism):

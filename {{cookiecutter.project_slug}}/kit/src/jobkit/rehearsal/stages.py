@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
-from .. import analysis, configuration
+from .. import configuration
 from ..cluster.local import Reporter
 from ..errors import JobkitError
 from ..project import Project
-from ..state import checking, filesystems
+from ..state import comparison
 from ..state.compatibility import Compatibility
 from ..tables import fates
 from .outcome import Outcome
@@ -40,13 +40,8 @@ class Stages:
             ConfigurationError: When there is no such snapshot, or the job cannot be read.
         """
         given = configuration.load(self._project.conf, self._environment)
-        plugins = filesystems.fetch(self._project, self._wishes.snapshot)
-        analysis.prepare(self._project, plugins=plugins)
-        graph = analysis.of_project(self._project, self._environment, given, judged=False).jobs[0]
-        if plugins is not None:
-            filesystems.initialize(given.values)
-        found = checking.check(self._project, graph, self._wishes.snapshot, lock)
-        self._premise = Premise(graph, found, given.values)
+        read, found = comparison.compare(self._project, self._environment, given, self._wishes.snapshot, lock)
+        self._premise = Premise(read.jobs[0], found, given.values)
         return found
 
     def table(self) -> RenderableType:

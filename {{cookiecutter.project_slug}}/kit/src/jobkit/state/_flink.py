@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -206,8 +206,8 @@ def metadata(snapshot: Path | str) -> tuple[Any, str]:
             stream.close()
 
 
-def described(j_states: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return what is in the states of operators, in their order.
+def described(j_states: Any) -> list[dict[str, Any]]:
+    """Return what is in the states of a Java list of operators, in their order.
 
     Returns:
         For each: `keyedStates`, pairs of the name and kind (None for timers) of its keyed states; `operatorStates`, the names of the
@@ -218,7 +218,7 @@ def described(j_states: Sequence[Any]) -> list[dict[str, Any]]:
         ConfigurationError: When a file is missing or damaged.
     """
     with explained("the snapshot"):
-        found: list[dict[str, Any]] = json.loads(compiled("JobkitDescriber", _DESCRIBER).apply(jvm().java.util.ArrayList(list(j_states))))
+        found: list[dict[str, Any]] = json.loads(compiled("JobkitDescriber", _DESCRIBER).apply(j_states))
     return found
 
 

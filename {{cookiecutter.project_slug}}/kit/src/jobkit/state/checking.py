@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import lock as locks
+from ..calls import kept
 from ..cluster import snapshots as places
 from ..errors import ConfigurationError
 from ..filesystem import FileSystemError
@@ -16,30 +17,39 @@ from .compatibility import Compatibility, Start
 from .snapshots import Snapshot
 
 
-def check(project: Project, graph: JobGraph, snapshot: str | None, lock: Path | None = None) -> Compatibility:
+def read(snapshot: str | None) -> Snapshot | None:
+    """Read the snapshot that a user names; None when there is none.
+
+    Raises:
+        ConfigurationError: When there is no such snapshot, or it cannot be read.
+    """
+    return None if snapshot is None else snapshots.read(_named(snapshot))
+
+
+@kept()
+def check(project: Project, graph: JobGraph, snapshot: Snapshot | None, lock: Path | None = None) -> Compatibility:
     """Compare a job with a snapshot.
 
     Args:
         project: Whose job it is; its lock says what it gives up on purpose.
         graph: The job, whose states were looked for.
-        snapshot: The folder of a checkpoint or savepoint, or its address on any file system that Flink knows; None for a first start.
+        snapshot: What it is to start from; None for a first start.
         lock: The lock of the job that took it; by default the one that its start has left beside its checkpoints.
 
     Raises:
-        ConfigurationError: When there is no such snapshot or lock, or it cannot be read.
+        ConfigurationError: When there is no such lock, or it cannot be read.
     """
     kept = locks.read(project.root / locks.FILE)
-    job = Start(locks.lock_of(graph), graph.tasks(), kept.dropped if kept else ())
+    job = Start(locks.lock_of(graph), graph.tasks, kept.dropped if kept else ())
     if snapshot is None:
         return compatibility.without_snapshot(job)
-    found = snapshots.read(_named(snapshot))
     if lock is not None:
         given = locks.read(lock)
         if given is None:
             raise ConfigurationError("There is no such lock.", where=str(lock))
-        return compatibility.compare(found, job, given, str(lock))
-    stored = _stored(found, graph)
-    return compatibility.compare(found, job, stored.lock if stored else None, stored.address if stored else None)
+        return compatibility.compare(snapshot, job, given, str(lock))
+    stored = _stored(snapshot, graph)
+    return compatibility.compare(snapshot, job, stored.lock if stored else None, stored.address if stored else None)
 
 
 def _named(snapshot: str) -> Path | str:

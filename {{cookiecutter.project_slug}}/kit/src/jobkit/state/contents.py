@@ -91,8 +91,8 @@ def contents(savepoint: Path | str) -> dict[tuple[str, str], StateContents]:
     """
     found, pointer = _flink.metadata(savepoint)
     result: dict[tuple[str, str], StateContents] = {}
-    j_states = found.getOperatorStates().toArray()
-    for j_state, operator in zip(j_states, snapshots.operators(j_states), strict=True):
+    j_states = found.getOperatorStates()
+    for j_state, operator in zip(j_states.toArray(), snapshots.operators(j_states), strict=True):
         for state, entries in _states(j_state, pointer).items():
             result[operator.id, state.stored_as] = StateContents(operator.label, state, operator.max_parallelism, entries)
     return result

@@ -5,13 +5,14 @@ It is read from `_metadata`, and from the heads of the files that this names, by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError
 
+from ..calls import elements
 from . import _flink
 
 _PYTHON_STATE = "python-state-"
@@ -126,7 +127,7 @@ def read(snapshot: Path | str) -> Snapshot:
         checkpoint_id=found.getCheckpointId(),
         is_savepoint=is_savepoint,
         format=properties.getCheckpointType().getFormatType().name().lower() if is_savepoint else None,
-        operators=tuple(sorted(operators(found.getOperatorStates().toArray()), key=lambda state: state.id)),
+        operators=tuple(sorted(operators(found.getOperatorStates()), key=lambda state: state.id)),
     )
 
 
@@ -137,13 +138,14 @@ def keyed_state(j_info: Any) -> KeyedState:
     return KeyedState(j_info.getName(), "timers" if is_queue else str(options.get("KEYED_STATE_TYPE")).lower())
 
 
-def operators(j_states: Sequence[Any]) -> list[OperatorState]:
-    """Return what Flink's own `OperatorState`s say, in the same order.
+def operators(j_states: Any) -> list[OperatorState]:
+    """Return what a Java collection of Flink's own `OperatorState`s says, in its order.
 
     Raises:
         ConfigurationError: When a file that one of them names is missing or damaged.
     """
-    return [_operator(j_state, told) for j_state, told in zip(j_states, _flink.described(j_states), strict=True)]
+    j_list = _flink.jvm().java.util.ArrayList(j_states)
+    return [_operator(j_state, told) for j_state, told in zip(elements(j_list), _flink.described(j_list), strict=True)]
 
 
 def _operator(j_state: Any, told: Mapping[str, Any]) -> OperatorState:
