@@ -34,9 +34,9 @@ def main() -> None:
             made = large.make(snapshot, large.ids(projects[functions]), _FILES // functions // (large.FILES + 1))
             print(f"a snapshot of {functions} functions: {made:,} files", flush=True)
         for functions, code in _JOBS:
-            snapshot = str(snapshots.get(functions, snapshots[100]))
+            named = str(snapshots.get(functions, snapshots[100]))
             alone = _seconds(projects[functions], _COMPATIBLE)
-            with_it = _seconds(projects[functions], code, snapshot)
+            with_it = _seconds(projects[functions], code, named)
             print(
                 f"a job of {functions} functions, {_operators(functions)} operators: {alone:.1f} s alone, {with_it:.1f} s with one",
                 flush=True,
