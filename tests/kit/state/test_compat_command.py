@@ -105,6 +105,17 @@ def test_the_lock_of_the_start_is_found(project: TinyProject, tmp_path: Path) ->
     assert "was Long, and is String: what is in it would be read as" in done.stdout
 
 
+def test_why_the_lock_was_not_looked_for_is_said(project: TinyProject, tmp_path: Path) -> None:
+    """The job's checkpoints are where this machine does not reach: types are unknown, and the reason is there."""
+    project.write("conf/far.yaml", "execution.checkpointing.dir: s3://nowhere/checkpoints\n")
+    savepoint = Path(shutil.copytree(SAVEPOINT, tmp_path / "savepoint-abcdef-0123456789ab"))
+    done = jobkit(project.root, "compat", str(savepoint), "--env", "far", COLUMNS="200")
+    assert done.returncode == 0, done.stderr
+    assert "cannot be read: UnsupportedFileSystemSchemeException: Could not find a file system" in done.stdout
+    assert "Name the lock: --lock FILE." in done.stdout
+    assert "? unknown    rounds " in done.stdout
+
+
 def test_a_first_start_has_no_snapshot(project: TinyProject) -> None:
     """Which is said to be so."""
     done = jobkit(project.root, "compat", "--json")

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from ..errors import ClusterError, ConfigurationError
 from ..project import Project
 from . import exclusion, snapshots
 from .broker import is_formatted
+from .processes import has_ended
 from .waiting import until
 
 _SECONDS_FOR_LEFTOVERS = 45
@@ -97,7 +96,7 @@ def _take(descriptor: int, lock: Path) -> bool | None:
     if exclusion.take(descriptor):
         return True
     holder = lock.read_text().strip()
-    if holder.isdigit() and psutil.pid_exists(int(holder)):
+    if holder.isdigit() and not has_ended(int(holder)):
         raise ClusterError(
             "A local run of this project is up already.",
             found=f"process {holder}",

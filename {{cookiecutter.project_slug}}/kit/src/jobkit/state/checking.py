@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from .. import lock as locks
@@ -48,7 +49,12 @@ def check(project: Project, graph: JobGraph, snapshot: Snapshot | None, lock: Pa
         if given is None:
             raise ConfigurationError("There is no such lock.", where=str(lock))
         return compatibility.compare(snapshot, job, given, str(lock))
-    stored = _stored(snapshot, graph)
+    try:
+        stored = _stored(snapshot, graph)
+    except FileSystemError as error:  # what the job's own folder is on need not be reachable from here
+        found = compatibility.compare(snapshot, job, None, None)
+        what = f"Where the lock of the job that took the snapshot may be cannot be read: {error}."
+        return replace(found, changes=(locks.Change("cautious", what, "Name the lock: --lock FILE."), *found.changes))
     return compatibility.compare(snapshot, job, stored.lock if stored else None, stored.address if stored else None)
 
 
@@ -59,8 +65,5 @@ def _named(snapshot: str) -> Path | str:
 
 def _stored(snapshot: Snapshot, graph: JobGraph) -> beside.StoredLock | None:
     checkpoints = graph.settings["execution.checkpointing.dir"].effective
-    try:
-        ids = [operator.id for operator in snapshot.operators]
-        return beside.find(snapshot.path, None if checkpoints is None else str(checkpoints), ids)
-    except FileSystemError:
-        return None  # what the job's own folder is on need not be reachable from here
+    ids = [operator.id for operator in snapshot.operators]
+    return beside.find(snapshot.path, None if checkpoints is None else str(checkpoints), ids)
