@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.kit.projects import TinyProject, jobkit
 from tests.kit.state import large
 
-_TIMES = 5
+_TIMES = 3
 _COMPATIBLE, _LOST = 0, 1
 _FILES = 10_000
 _JOBS = ((1, _LOST), (100, _COMPATIBLE), (200, _COMPATIBLE))

@@ -32,7 +32,7 @@ KIT = Path(jobkit.__file__).parent
 FUNCTIONS, PIPELINE, BASE = "src/ordinals/functions.py", "src/ordinals/pipeline.py", "conf/base.yaml"
 OPEN = "        self._count: ValueState"
 """The first line of the function's `open`."""
-SECONDS = 120
+SECONDS = 300
 
 
 @dataclass
