@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,19 @@ def test_making_a_topic_twice_changes_nothing(topics: Topics, topic: str) -> Non
     topics.feed(topic, records(10), 3, nothing)
     topics.create([topic, topic], 3)
     assert len(topics.read(topic)) == 10
+
+
+def test_only_what_is_asked_for_is_connected(broker: Broker) -> None:
+    """kafka-python loses the socket of a client that is closed while it connects: nothing is opened that nobody waits for."""
+
+    def clients() -> int:
+        return sum(thread.name.startswith("kafka-io") for thread in threading.enumerate())
+
+    servers, before = broker.wait(), clients()
+    with closing(Topics(servers)) as topics:
+        topics.names()
+        assert clients() == before + 1
+    assert clients() == before
 
 
 def test_a_missing_topic_is_an_error(topics: Topics) -> None:

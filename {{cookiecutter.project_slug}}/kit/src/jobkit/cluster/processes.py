@@ -118,8 +118,14 @@ def has_ended(pid: int) -> bool:
     """Say whether a process is over, even if whoever started it has not taken note of it."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    except psutil.AccessDenied:
+        return False
+    except psutil.NoSuchProcess:  # or hidden, when it is another user's
+        try:
+            os.kill(pid, 0)
+        except OSError as error:
+            return isinstance(error, ProcessLookupError)
+        return False
 
 
 def stop_all(members: Iterable[Member]) -> None:

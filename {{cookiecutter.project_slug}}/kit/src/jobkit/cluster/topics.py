@@ -28,15 +28,13 @@ class Topics:
         """Connect to the broker at `host:port`."""
         self._servers = servers
         self._admin = KafkaAdminClient(bootstrap_servers=servers)
-        self._consumer = reader(servers)
-        self._uncommitted: Any = None  # few need it
-        self._groups: dict[str, Any] = {}
+        # Made when first asked: kafka-python leaves open the socket of a client that is closed while it still connects.
+        self._consumers: dict[tuple[str | None, bool], Any] = {}
 
     def close(self) -> None:
         """Close all connections."""
-        for consumer in (self._consumer, self._uncommitted, *self._groups.values()):
-            if consumer is not None:
-                consumer.close(autocommit=False)
+        for consumer in self._consumers.values():
+            consumer.close(autocommit=False)
         self._admin.close()
 
     def names(self) -> set[str]:
@@ -71,17 +69,14 @@ class Topics:
             topic: The topic.
             committed: Leave out what lies beyond a transaction that is still open.
         """
-        if not committed and self._uncommitted is None:
-            self._uncommitted = reader(self._servers, committed=False)
-        consumer = self._consumer if committed else self._uncommitted
+        consumer = self._consumer(committed=committed)
         partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
         return {partition.partition: int(end) for partition, end in consumer.end_offsets(partitions).items()}
 
     def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """Return, for each partition, the offset that a consumer group has committed; 0 where it has none."""
-        if group not in self._groups:
-            self._groups[group] = reader(self._servers, group=group)
-        return {number: self._groups[group].committed(TopicPartition(topic, number)) or 0 for number in self._partitions(topic)}
+        consumer = self._consumer(group)
+        return {number: consumer.committed(TopicPartition(topic, number)) or 0 for number in self._partitions(topic)}
 
     def committed(self, group: str, topic: str) -> int:
         """Return how many records of a topic a consumer group has committed."""
@@ -154,11 +149,12 @@ class Topics:
         """
         ends = self._settled(topic)
         partitions = {TopicPartition(topic, number): end for number, end in ends.items()}
-        self._consumer.assign(list(partitions))
-        self._consumer.seek_to_beginning(*partitions)
+        consumer = self._consumer()
+        consumer.assign(list(partitions))
+        consumer.seek_to_beginning(*partitions)
         found: dict[int, list[Record]] = {number: [] for number in ends}
-        while any(self._consumer.position(partition) < end for partition, end in partitions.items()):
-            for partition, batch in self._consumer.poll(timeout_ms=200).items():
+        while any(consumer.position(partition) < end for partition, end in partitions.items()):
+            for partition, batch in consumer.poll(timeout_ms=200).items():
                 found[partition.partition] += [Record(record.key, record.value) for record in batch]
         return [record for number in sorted(found) for record in found[number]]
 
@@ -171,6 +167,12 @@ class Topics:
 
         return until(probe, what=f"all transactions in {topic} have ended", seconds=_SECONDS_FOR_TRANSACTIONS)
 
+    def _consumer(self, group: str | None = None, *, committed: bool = True) -> Any:
+        """Return the consumer of a group, or of none; of what is committed, or of all."""
+        if (group, committed) not in self._consumers:
+            self._consumers[group, committed] = reader(self._servers, group=group, committed=committed)
+        return self._consumers[group, committed]
+
     @contextmanager
     def _refusals(self) -> Iterator[None]:
         """Make errors of ours of the broker's."""
@@ -180,10 +182,10 @@ class Topics:
             raise ClusterError("The broker refuses what it was asked for its topics.", found=str(error), where=self._servers) from error
 
     def _is_known(self, topic: str, partitions: int) -> bool | None:
-        return len(self._consumer.partitions_for_topic(topic) or ()) == partitions or None
+        return len(self._consumer().partitions_for_topic(topic) or ()) == partitions or None
 
     def _partitions(self, topic: str) -> Sequence[int]:
-        numbers = self._consumer.partitions_for_topic(topic)
+        numbers = self._consumer().partitions_for_topic(topic)
         if not numbers:
             raise ClusterError(f"There is no topic {topic}.", where=self._servers)
         return sorted(numbers)

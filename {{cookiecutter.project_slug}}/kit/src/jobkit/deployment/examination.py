@@ -128,7 +128,7 @@ class Examination:
 
     def savepoints(self, folder: str) -> list[str]:
         """Return the completed savepoints in a folder, in the order in which they were written."""
-        found = [f"{folder}/{name}" for name in filesystem.names(folder) if "_metadata" in filesystem.names(f"{folder}/{name}")]
+        found = [f"{folder}/{name}" for name in filesystem.names(folder) if filesystem.exists(f"{folder}/{name}/_metadata")]
         return sorted(found, key=lambda savepoint: filesystem.modified(f"{savepoint}/_metadata"))
 
     def store_lock(self, snapshot: str, lock_text: str) -> bool:

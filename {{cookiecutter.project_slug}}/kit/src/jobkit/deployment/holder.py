@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from ..cluster.processes import has_ended
+
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES = Path("/proc/self/ns/pid")
 
@@ -43,7 +45,7 @@ class Holder:
         started = _started(self.process)
         if started is not None:
             return started != self.started
-        return not _exists(self.process)
+        return has_ended(self.process)
 
 
 def person() -> str:
@@ -79,19 +81,3 @@ def _started(process: int) -> str | None:
         return str(found.create_time())
     except (psutil.Error, OSError):
         return None
-
-
-def _exists(process: int) -> bool:
-    try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.AccessDenied:
-        return True
-    except psutil.NoSuchProcess:
-        pass
-    try:  # that of another user may be hidden
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
