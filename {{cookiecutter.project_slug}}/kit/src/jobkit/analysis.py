@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cluster import distribution, gateway, jars, java
+from .cluster import classes, distribution, gateway, jars, java
 from .cluster.jars import Progress
 from .cluster.workplace import Workplace
 from .errors import ConfigurationError, NoProject
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .graph import JobGraph
     from .guardrails import Result
 
-_JVM_OPTIONS = "-XX:+IgnoreUnrecognizedVMOptions -XX:-UsePerfData -XX:TieredStopAtLevel=1 -Xshare:auto -Xmx1g"
+_JVM_OPTIONS = "-XX:+IgnoreUnrecognizedVMOptions -XX:-UsePerfData -XX:TieredStopAtLevel=1 -Xmx1g"
 """A JVM that lives for seconds: quick to start, and no files in the system's temporary folder."""
 
 
@@ -56,29 +56,37 @@ def jvm(project: Project | None = None) -> Any:
     if not gateway.is_up():
         with contextlib.suppress(NoProject):
             project = project or find_project(Path.cwd())
-        prepare(project)
+        prepare(project, lasting=True)
         gateway.start()
     return get_gateway()
 
 
-def prepare(project: Project | None, progress: Progress | None = None, plugins: Path | None = None) -> None:
+def prepare(project: Project | None, progress: Progress | None = None, plugins: Path | None = None, *, lasting: bool = False) -> None:
     """Point PyFlink's gateway, which is not started yet, at a fit Java and at the project's jars.
 
     Args:
         project: Whose jars; None for those of PyFlink alone.
         progress: Called as the bytes of jars arrive.
         plugins: A folder of plug-ins for Flink.
+        lasting: Whether the process does more than read a job: its JVM loads what no command needs, and keeps none of it.
 
     Raises:
         ConfigurationError: When there is no Java or PyFlink, or a jar cannot be had.
     """
-    environ = {"JAVA_HOME": str(java.find().home), "FLINK_HOME": str(distribution.home()), "JVM_ARGS": _JVM_OPTIONS}
+    found, home = java.find(), distribution.home()
+    if project is None:
+        library = home / "lib"
+    else:
+        distribution.require(project.flink)
+        library = jars.library(project, progress) if progress else jars.library(project)
+    kept = classes.find(found, library, write=not lasting)
+    gateway.when_ended(kept.keep)
+    options = " ".join([_JVM_OPTIONS, *kept.options])
+    environ = {"JAVA_HOME": str(found.home), "FLINK_HOME": str(home), "FLINK_LIB_DIR": str(kept.library), "JVM_ARGS": options}
     if project is None:
         environ["FLINK_LOG_DIR"] = tempfile.mkdtemp(prefix="jobkit-")
         atexit.register(shutil.rmtree, environ["FLINK_LOG_DIR"], ignore_errors=True)
     else:
-        distribution.require(project.flink)
-        environ["FLINK_LIB_DIR"] = str(jars.library(project, progress) if progress else jars.library(project))
         environ["FLINK_LOG_DIR"] = str(project.work / "logs")
         Path(environ["FLINK_LOG_DIR"]).mkdir(parents=True, exist_ok=True)
     if plugins is not None:

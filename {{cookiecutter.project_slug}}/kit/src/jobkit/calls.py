@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from py4j.java_gateway import JavaClass, JavaMember, JavaPackage, JVMView
+from py4j.java_gateway import JavaClass, JavaMember, JavaObject, JavaPackage, JVMView
+from py4j.protocol import Py4JJavaError
 from pyflink.java_gateway import get_gateway
+
+_FINAL = 0x10
+"""`java.lang.reflect.Modifier.FINAL`."""
 
 
 @contextmanager
 def names_remembered() -> Iterator[None]:
-    """Ask the JVM once for each package, class and static method that is named while this is entered.
+    """Ask the JVM once for each package, class, static method and constant that is named while this is entered.
 
     What is not known as a class may become one when a jar is added: py4j takes it for a package, and it is asked for again.
     """
@@ -31,13 +35,28 @@ def names_remembered() -> Iterator[None]:
 
 
 def _remembering(original: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    asked: set[tuple[str, str]] = set()
+
     def remember(owner: Any, name: str) -> Any:
         found = original(owner, name)
         if isinstance(found, (JavaClass, JavaMember)) or (isinstance(found, JavaPackage) and name.islower()):
             vars(owner)[name] = found
+        elif isinstance(found, JavaObject):
+            field = (owner._fqn, name)
+            if field in asked and _is_constant(owner, name):  # to ask about it takes three calls
+                vars(owner)[name] = found
+            asked.add(field)
         return found
 
     return remember
+
+
+def _is_constant(owner: JavaClass, name: str) -> bool:
+    """Say whether a static field of a class is `final`: an enum's values are, and PyFlink's types."""
+    try:
+        return bool(owner._java_lang_class.getField(name).getModifiers() & _FINAL)
+    except Py4JJavaError:  # it is not public
+        return False
 
 
 @contextmanager

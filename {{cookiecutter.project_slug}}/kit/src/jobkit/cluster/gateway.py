@@ -9,10 +9,18 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-_SECONDS_TO_STOP = 10
+_SECONDS_TO_STOP = 60
+"""It may have its classes to write."""
 
 _processes: list[subprocess.Popen[bytes]] = []
 """The JVM, which PyFlink itself forgets: Python would warn of a process that nobody waits for, and strict tests fail with that."""
+
+_followers: list[Callable[[int | None], None]] = []
+
+
+def when_ended(follow: Callable[[int | None], None]) -> None:
+    """Have something called when the JVM that is started next has ended, with its exit code: None when it has not, 1 when all is well."""
+    _followers[:] = [follow]
 
 
 def is_up() -> bool:
@@ -47,3 +55,5 @@ def _stop(gateway: Any) -> None:
     for process in _processes:
         with contextlib.suppress(subprocess.TimeoutExpired, ValueError):
             process.communicate(timeout=_SECONDS_TO_STOP)  # the end of its input ends the JVM
+        for follow in _followers:
+            follow(process.returncode)

@@ -24,7 +24,10 @@ INCREMENTAL = frozenset({"IncrementalRemoteKeyedStateHandle"})
 """Handles to a set of RocksDB's own files. Each has one small file more, the head, which says what is in them."""
 
 _DESCRIBER = """
+import java.io.ByteArrayInputStream;
+import java.io.DataInputStream;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -32,7 +35,9 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -60,37 +65,59 @@ public class JobkitDescriber implements java.util.function.Function {
     static class Head implements Callable {
         private final KeyedStateHandle handle;
         private final ClassLoader loader;
+        private final Map known;
 
-        Head(KeyedStateHandle handle, ClassLoader loader) {
+        Head(KeyedStateHandle handle, ClassLoader loader, Map known) {
             this.handle = handle;
             this.loader = loader;
+            this.known = known;
         }
 
         public Object call() {
-            List states = new ArrayList();
             try {
-                InputStream stream;
                 if (handle instanceof IncrementalRemoteKeyedStateHandle) {
-                    stream = ((IncrementalRemoteKeyedStateHandle) handle).getMetaDataStateHandle().openInputStream();
-                } else if (handle instanceof KeyGroupsStateHandle) {
-                    stream = ((KeyGroupsStateHandle) handle).openInputStream();
-                } else {
-                    return states;
+                    return ofFile(((IncrementalRemoteKeyedStateHandle) handle).getMetaDataStateHandle());
                 }
-                try {
-                    KeyedBackendSerializationProxy proxy = new KeyedBackendSerializationProxy(loader);
-                    proxy.read(new DataInputViewStreamWrapper(stream));
-                    for (Iterator left = proxy.getStateMetaInfoSnapshots().iterator(); left.hasNext();) {
-                        StateMetaInfoSnapshot info = (StateMetaInfoSnapshot) left.next();
-                        boolean isQueue = info.getBackendStateType() == StateMetaInfoSnapshot.BackendStateType.PRIORITY_QUEUE;
-                        Object kind = isQueue ? null : String.valueOf(info.getOptionsImmutable().get("KEYED_STATE_TYPE"));
-                        states.add(Arrays.asList(new Object[] {info.getName(), kind}));
+                if (handle instanceof KeyGroupsStateHandle) {
+                    InputStream stream = ((KeyGroupsStateHandle) handle).openInputStream();
+                    try {
+                        return states(stream);
+                    } finally {
+                        stream.close();
                     }
-                } finally {
-                    stream.close();
                 }
+                return new ArrayList();
             } catch (Throwable problem) {
                 throw new Unreadable(handle.toString(), problem);
+            }
+        }
+
+        private Object ofFile(StreamStateHandle file) throws Exception {
+            byte[] bytes = new byte[(int) file.getStateSize()];
+            InputStream stream = file.openInputStream();
+            try {
+                new DataInputStream(stream).readFully(bytes);
+            } finally {
+                stream.close();
+            }
+            Object content = ByteBuffer.wrap(bytes);
+            Object found = known.get(content);
+            if (found == null) {
+                found = states(new ByteArrayInputStream(bytes));
+                known.put(content, found);
+            }
+            return found;
+        }
+
+        private List states(InputStream stream) throws Exception {
+            List states = new ArrayList();
+            KeyedBackendSerializationProxy proxy = new KeyedBackendSerializationProxy(loader);
+            proxy.read(new DataInputViewStreamWrapper(stream));
+            for (Iterator left = proxy.getStateMetaInfoSnapshots().iterator(); left.hasNext();) {
+                StateMetaInfoSnapshot info = (StateMetaInfoSnapshot) left.next();
+                boolean isQueue = info.getBackendStateType() == StateMetaInfoSnapshot.BackendStateType.PRIORITY_QUEUE;
+                Object kind = isQueue ? null : String.valueOf(info.getOptionsImmutable().get("KEYED_STATE_TYPE"));
+                states.add(Arrays.asList(new Object[] {info.getName(), kind}));
             }
             return states;
         }
@@ -100,10 +127,11 @@ public class JobkitDescriber implements java.util.function.Function {
         ClassLoader loader = Thread.currentThread().getContextClassLoader();
         ExecutorService pool = Executors.newFixedThreadPool(16);
         try {
+            Map known = new ConcurrentHashMap();
             List heads = new ArrayList();
             List operators = new ArrayList();
             for (Iterator states = ((Collection) given).iterator(); states.hasNext();) {
-                operators.add(operator((OperatorState) states.next(), pool, loader, heads));
+                operators.add(operator((OperatorState) states.next(), pool, loader, known, heads));
             }
             for (int index = 0; index < operators.size(); index++) {
                 List found = new ArrayList();
@@ -128,7 +156,15 @@ public class JobkitDescriber implements java.util.function.Function {
         }
     }
 
-    private Map operator(OperatorState state, ExecutorService pool, ClassLoader loader, List heads) {
+    private Object told(OperatorState state, String getter) throws Exception {
+        try {
+            return ((Optional) OperatorState.class.getMethod(getter, new Class[0]).invoke(state, new Object[0])).orElse(null);
+        } catch (NoSuchMethodException older) {
+            return null;
+        }
+    }
+
+    private Map operator(OperatorState state, ExecutorService pool, ClassLoader loader, Map known, List heads) throws Exception {
         List futures = new ArrayList();
         List kinds = new ArrayList();
         List names = new ArrayList();
@@ -149,7 +185,7 @@ public class JobkitDescriber implements java.util.function.Function {
             }
             for (Iterator left = subtask.getManagedKeyedState().iterator(); left.hasNext();) {
                 KeyedStateHandle handle = (KeyedStateHandle) left.next();
-                futures.add(pool.submit((Callable) new Head(handle, loader)));
+                futures.add(pool.submit((Callable) new Head(handle, loader, known)));
                 if (!kinds.contains(handle.getClass().getSimpleName())) {
                     kinds.add(handle.getClass().getSimpleName());
                 }
@@ -166,6 +202,13 @@ public class JobkitDescriber implements java.util.function.Function {
         }
         heads.add(futures);
         Map found = new HashMap();
+        found.put("id", state.getOperatorID().toHexString());
+        found.put("uid", told(state, "getOperatorUid"));
+        found.put("name", told(state, "getOperatorName"));
+        found.put("parallelism", Integer.valueOf(state.getParallelism()));
+        found.put("maxParallelism", Integer.valueOf(state.getMaxParallelism()));
+        found.put("bytes", Long.valueOf(state.getStateSize()));
+        found.put("checkpointedBytes", Long.valueOf(state.getCheckpointedSize()));
         found.put("handles", kinds);
         found.put("operatorStates", names);
         found.put("raw", Boolean.valueOf(raw));
@@ -176,7 +219,8 @@ public class JobkitDescriber implements java.util.function.Function {
 }
 """
 """Reads the heads in the JVM, many at a time: a snapshot of a large job has thousands, and a call through the gateway for each part
-of each would take minutes. Flink's own compiler of generated code, which the Table API brings, compiles it."""
+of each would take minutes. Subtasks of an operator mostly have equal heads: each is understood once. Flink's own compiler of generated
+code, which the Table API brings, compiles it. Operators have no uid and no name in Flink 1.20."""
 
 
 def jvm() -> Any:
@@ -207,10 +251,11 @@ def metadata(snapshot: Path | str) -> tuple[Any, str]:
 
 
 def described(j_states: Any) -> list[dict[str, Any]]:
-    """Return what is in the states of a Java list of operators, in their order.
+    """Return what the `OperatorState`s of a Java collection say, and what is in them, in their order.
 
     Returns:
-        For each: `keyedStates`, pairs of the name and kind (None for timers) of its keyed states; `operatorStates`, the names of the
+        For each: `id`, `uid` and `name` (None where there is none), `parallelism`, `maxParallelism`, `bytes`, `checkpointedBytes`;
+        `keyedStates`, pairs of the name and kind (None for timers) of its keyed states; `operatorStates`, the names of the
         others; `raw`, whether it has raw state; `handles`, the classes of the handles to its keyed state; `sharedFiles` and
         `unsharedFiles`, how many files of RocksDB's it shares with other checkpoints, and not.
 

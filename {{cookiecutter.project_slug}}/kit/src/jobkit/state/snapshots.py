@@ -5,14 +5,11 @@ It is read from `_metadata`, and from the heads of the files that this names, by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from py4j.protocol import Py4JError, Py4JJavaError
-
-from ..calls import elements
 from . import _flink
 
 _PYTHON_STATE = "python-state-"
@@ -144,20 +141,19 @@ def operators(j_states: Any) -> list[OperatorState]:
     Raises:
         ConfigurationError: When a file that one of them names is missing or damaged.
     """
-    j_list = _flink.jvm().java.util.ArrayList(j_states)
-    return [_operator(j_state, told) for j_state, told in zip(elements(j_list), _flink.described(j_list), strict=True)]
+    return [_operator(told) for told in _flink.described(j_states)]
 
 
-def _operator(j_state: Any, told: Mapping[str, Any]) -> OperatorState:
+def _operator(told: Mapping[str, Any]) -> OperatorState:
     keyed = [KeyedState(name, "timers" if kind is None else kind.lower()) for name, kind in told["keyedStates"]]
     return OperatorState(
-        id=j_state.getOperatorID().toHexString(),
-        uid=_told(j_state.getOperatorUid),
-        name=_told(j_state.getOperatorName),
-        parallelism=j_state.getParallelism(),
-        max_parallelism=j_state.getMaxParallelism(),
-        bytes=j_state.getStateSize(),
-        checkpointed_bytes=j_state.getCheckpointedSize(),
+        id=told["id"],
+        uid=told["uid"] or None,
+        name=told["name"] or None,
+        parallelism=told["parallelism"],
+        max_parallelism=told["maxParallelism"],
+        bytes=told["bytes"],
+        checkpointed_bytes=told["checkpointedBytes"],
         keyed_states=tuple(sorted(keyed, key=lambda state: state.stored_as)),
         operator_states=tuple(sorted(told["operatorStates"])),
         has_raw_state=told["raw"],
@@ -165,12 +161,3 @@ def _operator(j_state: Any, told: Mapping[str, Any]) -> OperatorState:
         shared_files=told["sharedFiles"],
         unshared_files=told["unsharedFiles"],
     )
-
-
-def _told(getter: Callable[[], Any]) -> str | None:
-    try:
-        return getter().orElse(None) or None
-    except Py4JJavaError:
-        raise
-    except Py4JError:  # Flink 1.20 has no such method
-        return None
