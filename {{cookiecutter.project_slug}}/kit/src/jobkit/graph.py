@@ -156,12 +156,15 @@ class JobGraph:
 
         Flink says which ones run in one task: it makes its `JobGraph`, as at a submission.
         """
-        found = {}
+        known, found = {operator.id for operator in self.operators}, {}
         for vertex in elements(self.j_stream_graph.getJobGraph().getVerticesSortedTopologicallyFromSources()):
             parallelism, limit = vertex.getParallelism(), vertex.getMaxParallelism()
             for pair in elements(vertex.getOperatorIDs()):
-                j_id = pair.getUserDefinedOperatorID().orElse(pair.getGeneratedOperatorID())
-                found[j_id.toHexString()] = (parallelism, limit if limit > 0 else None)
+                generated = pair.getGeneratedOperatorID()
+                name = generated.toHexString()
+                if name not in known:  # the user gave the id itself, with set_uid_hash
+                    name = pair.getUserDefinedOperatorID().orElse(generated).toHexString()
+                found[name] = (parallelism, limit if limit > 0 else None)
         return found
 
     def to_json(self) -> dict[str, Any]:

@@ -230,8 +230,7 @@ def _tree(file: str) -> ast.Module | None:
 
 
 def _locate(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
-    tree = _tree(code.co_filename)
-    found = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS) and _fits(node, code)] if tree else []
+    found = _functions(code.co_filename).get((code.co_name, code.co_firstlineno), [])
     # Several lambdas may start on one line: they are told apart by the names that they use, and then by their constants.
     alike = [node for node in found if _used(node) == _names(code)] or found[:1]
     return next((node for node in alike if _constants(node) == _written(code)), alike[0] if alike else None)
@@ -246,10 +245,16 @@ def _written(code: CodeType) -> set[str]:
     return {repr(value) for value in code.co_consts if value is not None and not isinstance(value, CodeType)}
 
 
-def _fits(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, code: CodeType) -> bool:
-    name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
-    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
-    return (name, first) == (code.co_name, code.co_firstlineno)
+@lru_cache(maxsize=256)
+def _functions(file: str) -> dict[tuple[str, int], list[ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]]:
+    """Return the functions of a file, by what a code object knows of where it was written: its name and its first line."""
+    found: dict[tuple[str, int], list[ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]] = {}
+    for node in ast.walk(_tree(file) or ast.Module([], [])):
+        if isinstance(node, _FUNCTIONS):
+            name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
+            first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+            found.setdefault((name, first), []).append(node)
+    return found
 
 
 def _used(node: ast.AST) -> set[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,12 +66,12 @@ class Fused:
     """The job as PyFlink has fused it.
 
     Attributes:
-        transformations: The id of each that is left, and the transformation.
-        steps: By that id the steps that it is made of, head first.
+        steps: By the id of each transformation that is left the steps that it is made of, head first.
+        nameless: The id of each that makes an operator and has no uid, and the transformation.
     """
 
-    transformations: list[tuple[int, Any]]
     steps: dict[int, list[Step]]
+    nameless: list[tuple[int, Any]]
 
 
 def assign(env: StreamExecutionEnvironment, origins: Origins) -> Fused:
@@ -87,7 +87,7 @@ def assign(env: StreamExecutionEnvironment, origins: Origins) -> Fused:
 
 
 def _read(env: StreamExecutionEnvironment, origins: Origins) -> dict[int, Step]:
-    physical = get_java_class(get_gateway().jvm.org.apache.flink.streaming.api.transformations.PhysicalTransformation)
+    is_physical = _physical()
     steps: dict[int, Step] = {}
     for number, j, inputs in _walk(env):
         steps[number] = Step(
@@ -95,7 +95,7 @@ def _read(env: StreamExecutionEnvironment, origins: Origins) -> dict[int, Step]:
             name=j.getName(),
             uid=j.getUid(),
             origin=origins.of(number),
-            physical=physical.isInstance(j),
+            physical=is_physical(j),
             j=j,
             description=j.getDescription() or "",
             inputs=inputs,
@@ -111,6 +111,12 @@ def _read(env: StreamExecutionEnvironment, origins: Origins) -> dict[int, Step]:
         elif step.origin.api in _TABLE_CALLS and step.uid is None:
             step.table = True
     return steps
+
+
+def _physical() -> Callable[[Any], bool]:
+    """Return what tells whether a transformation makes an operator."""
+    physical = get_java_class(get_gateway().jvm.org.apache.flink.streaming.api.transformations.PhysicalTransformation)
+    return lambda j: bool(physical.isInstance(j))
 
 
 _TABLE_CALLS = {"to_data_stream", "to_changelog_stream", "to_append_stream", "to_retract_stream", "attach_as_datastream"}
@@ -242,18 +248,26 @@ def _fuse(env: StreamExecutionEnvironment, steps: dict[int, Step]) -> Fused:
     for step in steps.values():
         step.j.setDescription(_MARK.format(step.id))
     env._generate_stream_graph(clear_transformations=False)
-    left = [(number, j) for number, j, _ in _walk(env)]
     groups: dict[int, list[Step]] = {}
-    for transformation, j in left:
-        members = [steps[int(number)] for number in _MARKED.findall(j.getDescription() or "")]
+    nameless, is_physical = [], _physical()
+    for transformation, j, _ in _walk(env):
+        if transformation in steps:  # it is as it was written
+            members = [steps[transformation]]
+            j.setDescription(members[0].description or members[0].name)
+            has_uid, physical = members[0].uid is not None, members[0].physical
+        else:
+            members = [steps[int(number)] for number in _MARKED.findall(j.getDescription() or "")]
+            if members:
+                j.setDescription(", ".join(member.description for member in members if member.description) or j.getName())
+            named = [member.uid for member in members if member.uid and not member.hidden]
+            if named and members[0].hidden:
+                j.setUid(named[0])
+            has_uid, physical = j.getUid() is not None, is_physical(j)
         if members:
             groups[transformation] = members
-            described = [member.description for member in members if member.description]
-            j.setDescription(", ".join(described) or j.getName())
-            named = [member.uid for member in members if member.uid and not member.hidden]
-            if members[0].hidden and named:
-                j.setUid(named[0])
-    return Fused(left, groups)
+        if physical and not has_uid:
+            nameless.append((transformation, j))
+    return Fused(groups, nameless)
 
 
 @contextmanager
@@ -262,12 +276,10 @@ def placeholders(fused: Fused) -> Iterator[None]:
 
     Flink expands a sink into several operators, which nothing but the uid leads back to it.
     """
-    physical = get_java_class(get_gateway().jvm.org.apache.flink.streaming.api.transformations.PhysicalTransformation)
-    nameless = [(number, j) for number, j in fused.transformations if j.getUid() is None and physical.isInstance(j)]
-    for number, j in nameless:
+    for number, j in fused.nameless:
         j.setUid(_MARK.format(number))
     yield
-    for _, j in nameless:
+    for _, j in fused.nameless:
         j.setUid(None)
 
 
