@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,41 +56,46 @@ def project(folder: Path, functions: int) -> TinyProject:
     return made
 
 
-def ids(project: TinyProject) -> dict[str, str]:
-    """Return the ids of the operators with state of such a project, by uid."""
+def operators(project: TinyProject) -> list[dict[str, Any]]:
+    """Return the operators of such a project, as `jobkit graph` tells them."""
     done = jobkit(project.root, "graph", "--env", "prod", "--json")
-    operators = json.loads(done.stdout)["jobs"][0]["operators"]
-    return {operator["uid"]: operator["id"] for operator in operators if operator["uid"].removeprefix("rounds-").isdecimal()}
+    found: list[dict[str, Any]] = json.loads(done.stdout)["jobs"][0]["operators"]
+    return found
 
 
-def make(folder: Path, operators: Mapping[str, str], subtasks: int = SUBTASKS) -> int:
+def make(folder: Path, of: Sequence[Mapping[str, Any]], subtasks: int = SUBTASKS) -> int:
     """Write an incremental checkpoint; return how many files it names. All of them are there.
 
-    The heads are that of the kept checkpoint's one operator with keyed state.
+    As in one of Flink's, every operator is named. The heads are that of the kept checkpoint's one operator with keyed state.
 
     Args:
         folder: Of the checkpoint.
-        operators: The ids of its operators, by uid.
-        subtasks: Of each operator.
+        of: The operators of the job.
+        subtasks: Of each operator with state.
     """
     jvm = _flink.jvm()
     checkpoint = jvm.org.apache.flink.runtime.checkpoint
     kept, _ = _flink.metadata(GOLDEN / "2.2" / "checkpoint")
     handles = [handle for state in kept.getOperatorStates().toArray() for handle in _flink.keyed_handles(state)]
     head = _content(handles[0].getMetaDataStateHandle())
-    states = jvm.java.util.ArrayList()
-    for uid, operator_id in operators.items():
-        j_id = jvm.org.apache.flink.runtime.jobgraph.OperatorID(bytes.fromhex(operator_id))
-        state = checkpoint.OperatorState(uid, uid, j_id, subtasks, 128)
-        for subtask in range(subtasks):
+    states, files = jvm.java.util.ArrayList(), 0
+    for operator in of:
+        uid = operator["uid"]
+        j_id = jvm.org.apache.flink.runtime.jobgraph.OperatorID(bytes.fromhex(operator["id"]))
+        has_state = uid.removeprefix("rounds-").isdecimal()
+        state = checkpoint.OperatorState(uid, uid, j_id, subtasks if has_state else 1, operator["max_parallelism"])
+        if not has_state:
+            state.putState(0, checkpoint.OperatorSubtaskState.builder().build())
+        for subtask in range(subtasks if has_state else 0):
             keyed = _keyed(folder / f"{uid}-{subtask}", (subtask, subtasks), head)
             state.putState(subtask, checkpoint.OperatorSubtaskState.builder().setManagedKeyedState(keyed).build())
+            files += FILES + 1
         states.add(state)
     found = checkpoint.metadata.CheckpointMetadata(7, states, jvm.java.util.ArrayList(), kept.getCheckpointProperties())
     stream = jvm.java.io.FileOutputStream(str(folder / "_metadata"))
     checkpoint.Checkpoints.storeCheckpointMetadata(found, stream)
     stream.close()
-    return len(operators) * subtasks * (FILES + 1)
+    return files
 
 
 def _keyed(folder: Path, subtask: tuple[int, int], head: bytes) -> Any:

@@ -147,7 +147,7 @@ def test_a_snapshot_of_many_operators_and_files(tmp_path: Path) -> None:
     """Each head is read: one that is damaged is named. `scripts/measure_compat.py` measures a larger one."""
     project = large.project(tmp_path / "project", functions=20)
     checkpoint = tmp_path / "checkpoints" / "chk-7"
-    assert large.make(checkpoint, large.ids(project)) == 1_000
+    assert large.make(checkpoint, large.operators(project)) == 1_000
     done = jobkit(project.root, "compat", str(checkpoint), "--json")
     assert done.returncode == 0, done.stderr
     found = verdicts(done.stdout)
