@@ -20,6 +20,7 @@ JOB = '''\
 """A job."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from jobkit import batches
@@ -57,6 +58,22 @@ def key(value: int) -> str:
 class ByRest(KeySelector):
     def get_key(self, value: int) -> int:
         return rest(value)
+
+
+def remainder(of: int, number: int) -> int:
+    return number % of
+
+
+def by(of: int) -> Any:
+    return lambda number: number % of
+
+
+class By(KeySelector):
+    def __init__(self, of: Any) -> None:
+        self.of, self.other = of, id(self)
+
+    def get_key(self, value: int) -> int:
+        return hash((value, *self.of))
 
 
 class Count(KeyedProcessFunction):
@@ -229,6 +246,50 @@ def test_a_key_is_known_by_what_computes_it(read: Read, change: tuple[str, str],
     """And by what that calls, and the constants in it; not by how it is written down."""
     before, after = by_uid(read()), by_uid(read(change))
     assert {uid for uid in before if before[uid].key != after[uid].key} == keys
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [
+        ("partial(remainder, 5)", "partial(remainder, 6)"),
+        ("partial(partial(remainder), of=5)", "partial(partial(remainder), of=6)"),
+        ("by(5)", "by(6)"),
+        ('By([5, {"a": (None, 2.5)}])', 'By([5, {"a": (None, 3.5)}])'),
+        ("By({5, 6, 7})", "By({5, 6, 8})"),
+    ],
+    ids=["partial", "partial of a partial", "closure", "attribute", "set"],
+)
+def test_a_key_is_known_by_the_values_that_its_function_was_made_with(read: Read, key: str, changed: str) -> None:
+    """Those that it does not read are of no consequence: there is one in each object."""
+    written = "lambda number: number % 3"
+    keys = [by_uid(read((written, each)))["by-lambda"].key for each in (key, key, changed)]
+    assert keys[0] is not None
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_key_that_depends_on_an_object_is_not_known(read: Read) -> None:
+    """What such an object does cannot be written down."""
+    assert by_uid(read(("lambda number: number % 3", "partial(remainder, Note(5, []))")))["by-lambda"].key is None
+
+
+@pytest.mark.parametrize(("line", "used"), [("from {} import PARTS", "PARTS"), ("import {} as parts", "parts.PARTS")])
+def test_a_constant_may_be_in_another_module(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, used: str) -> None:
+    """It counts as one of the module itself does, also when that module has it from a third."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def key(number: int) -> str | None:
+        package = tmp_path / f"package_{next(NUMBERS)}"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "third.py").write_text(f"PARTS = {number}\n", encoding="utf-8")
+        (package / "parts.py").write_text("from .third import PARTS\n", encoding="utf-8")
+        return by_uid(read(("PARTS = 4", line.format(f"{package.name}.parts")), ("number % PARTS ", f"number % {used} ")))[
+            "by-function"
+        ].key
+
+    assert key(4) == key(4) != key(5)
+    if used == "PARTS":
+        assert key(4) == by_uid(read())["by-function"].key
 
 
 def test_two_lambdas_on_a_line_are_told_apart(read: Read) -> None:

@@ -99,16 +99,29 @@ class Body:
         return found
 
     def constant(self, name: str) -> ast.expr | None:
-        """Return what a name of its module stands for, when that is written there as a number or text, or a tuple of such."""
-        if name in self.function.__code__.co_varnames or name not in self.function.__globals__:
+        """Return what a name stands for, when that is written as a number or text, or a tuple of such, in its module or another.
+
+        Args:
+            name: One of its module's, or `module.NAME`, of a module that it knows.
+        """
+        first, _, rest = name.partition(".")
+        if first in self.function.__code__.co_varnames or first not in self.function.__globals__:
             return None
-        found = None
-        for statement in getattr(_tree(self.file), "body", ()):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                found = getattr(statement, "value", None)
-        entries = found.elts if isinstance(found, ast.Tuple) else [found]
-        return found if all(isinstance(entry, ast.Constant) for entry in entries) else None
+        if not rest:
+            return _written_in(self.file, name)
+        module = self.function.__globals__[first]
+        return _written_in(str(getattr(module, "__file__", "")), rest) if isinstance(module, ModuleType) else None
+
+    def held(self) -> dict[str, Any]:
+        """Return the values that it has from outside of its code: from the function around it, and those of its object that it reads."""
+        found: dict[str, Any] = {}
+        for name, cell in zip(self.function.__code__.co_freevars, self.function.__closure__ or (), strict=True):
+            found[name] = _content(cell)
+        own = getattr(self.instance, "__dict__", {})
+        for node in ast.walk(self.node) if self.node and own else ():
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.self_name:
+                found[f"{self.self_name}.{node.attr}"] = own.get(node.attr, _UNKNOWN)
+        return {name: value for name, value in found.items() if value is not _UNKNOWN}
 
     def calls(self) -> Iterator[ast.Call]:
         """Yield each call in the function."""
@@ -227,6 +240,31 @@ def _tree(file: str) -> ast.Module | None:
         return ast.parse("".join(linecache.getlines(file)))
     except SyntaxError:
         return None
+
+
+def _written_in(file: str, name: str, depth: int = 8) -> ast.expr | None:
+    """Return the constant that a module has by a name, or has imported from another that has."""
+    found: ast.expr | None = None
+    for statement in getattr(_tree(file), "body", ()):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            found = getattr(statement, "value", None)
+        if isinstance(statement, ast.ImportFrom) and depth:
+            for alias in statement.names:
+                if (alias.asname or alias.name) == name:
+                    found = _written_in(_imported_from(file, statement), alias.name, depth - 1)
+    entries = found.elts if isinstance(found, ast.Tuple) else [found]
+    return found if all(isinstance(entry, ast.Constant) for entry in entries) else None
+
+
+def _imported_from(file: str, statement: ast.ImportFrom) -> str:
+    """Return the file of the module that an import names; it is empty when that was not imported."""
+    name = statement.module or ""
+    if statement.level:
+        package = next((str(module.__package__) for module in list(sys.modules.values()) if getattr(module, "__file__", None) == file), "")
+        parts = package.split(".")
+        name = ".".join(filter(None, [*parts[: len(parts) - statement.level + 1], name]))
+    return str(getattr(sys.modules.get(name), "__file__", None) or "")
 
 
 def _locate(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-_SECONDS_TO_STOP = 60
+_SECONDS_TO_STOP = 30
 """It may have its classes to write."""
 
 _processes: list[subprocess.Popen[bytes]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator
@@ -68,12 +69,41 @@ def _selector(operator: Operator) -> list[Any]:
 def _described(selector: list[Any]) -> str | None:
     if isinstance(selector[0], GETTERS):
         return repr(selector[0]).removeprefix("operator.")
-    starts = [entry for user in selector for entry in entries(user)]
+    given = [_plain([list(user.args), user.keywords]) for user in _partials(selector)]
+    starts = [entry for user in selector for entry in entries(_whole(user))]
     bodies = _of_package(starts)
-    if not starts or any(each.node is None for each in bodies):
+    if not starts or None in given or any(each.node is None for each in bodies):
         return None
-    digest = hashlib.sha256("\n".join(text for each in bodies for text in _shapes(each)).encode()).hexdigest()
+    texts = [*(text for each in bodies for text in _shapes(each)), *map(str, given)]
+    digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     return f"{starts[0].label} {digest[:_DIGITS]}"
+
+
+def _partials(selector: list[Any]) -> Iterator[functools.partial[Any]]:
+    """Yield each `functools.partial`, and what is in such."""
+    for user in selector:
+        while isinstance(user, functools.partial):
+            yield user
+            user = user.func  # noqa: PLW2901
+
+
+def _whole(user: Any) -> Any:
+    """Return the function of a `functools.partial`."""
+    return _whole(user.func) if isinstance(user, functools.partial) else user
+
+
+def _plain(value: Any) -> str | None:
+    """Return a number, a text, or a collection of such as a text that is the same in each process; None for anything else."""
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return repr(value) if type(value).__module__ == "builtins" else None
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        return None
+    parts = [_plain(entry) for entry in value]
+    if None in parts:
+        return None
+    return f"[{', '.join(sorted(map(str, parts)) if isinstance(value, (set, frozenset)) else map(str, parts))}]"
 
 
 def _of_package(starts: list[Body]) -> list[Body]:
@@ -83,16 +113,22 @@ def _of_package(starts: list[Body]) -> list[Body]:
 
 
 def _shapes(here: Body) -> Iterator[str]:
-    """Yield what a function computes, and the constants of its module that it takes in."""
+    """Yield what a function computes, and what it takes in: constants of modules, and the plain values that it was made with."""
     node = here.node
     if node is None:
         return
     has_docstring = not isinstance(node, ast.Lambda) and ast.get_docstring(node) is not None
     yield _shape(node.args) + _shape(node.body[1:] if has_docstring and isinstance(node.body, list) else node.body)
-    for name in sorted({each.id for each in ast.walk(node) if isinstance(each, ast.Name)}):
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    dotted = {ast.unparse(each) for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name)}
+    for name in sorted(names | dotted):
         constant = here.constant(name)
         if constant is not None:
             yield f"{name}={_shape(constant)}"
+    for name, value in sorted(here.held().items()):
+        plain = _plain(value)
+        if plain is not None:
+            yield f"{name} is {plain}"
 
 
 def _shape(node: Any) -> str:
