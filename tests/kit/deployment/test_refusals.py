@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from jobkit.deployment import preparation
 from jobkit.deployment.examination import HIDDEN
+from jobkit.deployment.examiner import Examiner
 from jobkit.deployment.instance import Specification
 from jobkit.deployment.version import APPLICATION, here, target_of, variables
 from jobkit.errors import ConfigurationError
@@ -55,6 +58,30 @@ def test_an_application_cluster_of_another_machine_is_not_judged_from_here() -> 
     with pytest.raises(ConfigurationError, match="another machine"):
         target_of(replace(PLAIN, mode=APPLICATION, arguments={"place": "elsewhere:/home/ann"}))
     assert target_of(replace(PLAIN, mode=APPLICATION, arguments={"place": here()})) is not None
+
+
+def test_a_job_that_is_not_built_in_time_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has been stopped by then; the message says where it waits."""
+    project = projects.tiny(tmp_path / "tiny")
+    there = tmp_path / "there"
+    waiting = f"def waiting():\n    pathlib.Path({str(there)!r}).touch()\n    time.sleep(600)\n\n\n"
+    project.replace("src/tiny/pipeline.py", "def build(env", f"{waiting}def build(env")
+    project.replace("src/tiny/pipeline.py", "    stream = env", "    waiting()\n    stream = env")
+    project.replace("src/tiny/pipeline.py", "from pyflink.common", "import pathlib\nimport time\n\nfrom pyflink.common")
+
+    class AsSoonAsItWaits(Timer):
+        """Does not go by the clock."""
+
+        def run(self) -> None:
+            while not there.exists():
+                time.sleep(0.1)
+            self.function()
+
+    monkeypatch.setattr("jobkit.deployment.examiner.Timer", AsSoonAsItWaits)
+    with pytest.raises(ConfigurationError, match="The job was not built within 300 seconds") as refused:
+        Examiner(project.root, "local", projects.environment(TINY_NAME="tiny"), {})
+    assert 'tiny/pipeline.py", line' in str(refused.value)
+    assert "in waiting" in str(refused.value)
 
 
 def test_a_checkpoint_is_not_disposed_of(tmp_path: Path) -> None:

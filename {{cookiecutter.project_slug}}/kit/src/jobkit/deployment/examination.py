@@ -6,10 +6,12 @@ document a line, until its input ends. See `examiner` for the other side.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib.metadata
 import json
 import os
 import platform
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -175,6 +177,7 @@ def main() -> None:
     """Serve standard input; answers go to what standard output was, and all that is printed to standard error."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)
+        faulthandler.register(signal.SIGUSR1)  # tells the one who asks where the job waits
         sys.stdout = sys.stderr
 
         def answer(document: dict[str, Any]) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread, Timer
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +24,10 @@ from ..project import ENVIRONMENT_VARIABLE
 from . import examination
 
 _LINES_KEPT = 200
+_SECONDS_TO_BUILD = 300
+"""Long enough for a job that asks a schema registry for hundreds of schemas; nothing of what runs has been touched by then."""
+
+_SECONDS_TO_SAY_WHERE = 1
 _SECONDS_TO_END = 20
 _KIT = str(Path(__file__).parents[2])
 
@@ -64,8 +69,9 @@ class Examiner:
             extra: Flink's keys over those of conf/.
 
         Raises:
-            JobkitError: When the job cannot be built.
+            JobkitError: When the job cannot be built, or not in time.
         """
+        self._unpacked = unpacked.resolve()
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", examination.__name__],
             cwd=unpacked,
@@ -80,7 +86,7 @@ class Examiner:
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
         try:
-            self.description = self._ask("begin", environment=environment, extra=dict(extra))
+            self.description = self._begin(environment, extra)
             self._require_protocol()
         except BaseException:
             self.close()
@@ -108,6 +114,31 @@ class Examiner:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
+
+    def _begin(self, environment: str, extra: Mapping[str, str]) -> dict[str, Any]:
+        late = Event()
+
+        def give_up() -> None:
+            late.set()
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                self._process.send_signal(signal.SIGUSR1)
+                self._process.wait(_SECONDS_TO_SAY_WHERE)
+            self._process.kill()
+
+        timer = Timer(_SECONDS_TO_BUILD, give_up)
+        timer.start()
+        try:
+            return dict(self._ask("begin", environment=environment, extra=dict(extra)))
+        except ConfigurationError as error:
+            if not late.is_set():
+                raise
+            raise ConfigurationError(
+                f"The job was not built within {_SECONDS_TO_BUILD} seconds.",
+                found=next((line.strip() for line in self._said if f'"{self._unpacked}/' in line), error.found),
+                remedy="Let what builds it wait for nothing that may not answer. jobkit check builds it in the same way.",
+            ) from error
+        finally:
+            timer.cancel()
 
     def _require_protocol(self) -> None:
         protocol = self.description.get("protocol")
