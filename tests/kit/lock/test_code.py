@@ -68,6 +68,10 @@ def by(of: int) -> Any:
     return lambda number: number % of
 
 
+def by_count(settings: Note) -> Any:
+    return lambda number: number % settings.count
+
+
 class By(KeySelector):
     def __init__(self, of: Any) -> None:
         self.of, self.other = of, id(self)
@@ -254,10 +258,11 @@ def test_a_key_is_known_by_what_computes_it(read: Read, change: tuple[str, str],
         ("partial(remainder, 5)", "partial(remainder, 6)"),
         ("partial(partial(remainder), of=5)", "partial(partial(remainder), of=6)"),
         ("by(5)", "by(6)"),
+        ("by_count(Note(5, []))", "by_count(Note(6, []))"),
         ('By([5, {"a": (None, 2.5)}])', 'By([5, {"a": (None, 3.5)}])'),
         ("By({5, 6, 7})", "By({5, 6, 8})"),
     ],
-    ids=["partial", "partial of a partial", "closure", "attribute", "set"],
+    ids=["partial", "partial of a partial", "closure", "attribute of a closure", "attribute", "set"],
 )
 def test_a_key_is_known_by_the_values_that_its_function_was_made_with(read: Read, key: str, changed: str) -> None:
     """Those that it does not read are of no consequence: there is one in each object."""

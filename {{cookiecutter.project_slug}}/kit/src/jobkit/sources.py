@@ -113,14 +113,14 @@ class Body:
         return _written_in(str(getattr(module, "__file__", "")), rest) if isinstance(module, ModuleType) else None
 
     def held(self) -> dict[str, Any]:
-        """Return the values that it has from outside of its code: from the function around it, and those of its object that it reads."""
-        found: dict[str, Any] = {}
-        for name, cell in zip(self.function.__code__.co_freevars, self.function.__closure__ or (), strict=True):
-            found[name] = _content(cell)
-        own = getattr(self.instance, "__dict__", {})
-        for node in ast.walk(self.node) if self.node and own else ():
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.self_name:
-                found[f"{self.self_name}.{node.attr}"] = own.get(node.attr, _UNKNOWN)
+        """Return the values that it has from outside of its code: of the function around it, and attributes, its own and of those."""
+        code = self.function.__code__
+        around = {name: _content(cell) for name, cell in zip(code.co_freevars, self.function.__closure__ or (), strict=True)}
+        objects = {**around, **({self.self_name: self.instance} if self.self_name else {})}
+        found = dict(around)
+        for node in ast.walk(self.node) if self.node else ():
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in objects:
+                found[f"{node.value.id}.{node.attr}"] = _attribute(objects[node.value.id], node.attr)
         return {name: value for name, value in found.items() if value is not _UNKNOWN}
 
     def calls(self) -> Iterator[ast.Call]:
