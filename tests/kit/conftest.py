@@ -16,7 +16,7 @@ from jobkit.project import Project
 
 from .projects import VERSIONS
 
-_SECONDS_TO_STOP = 30
+_SECONDS_TO_STOP = 120
 
 
 @pytest.fixture(scope="session")

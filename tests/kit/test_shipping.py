@@ -30,7 +30,7 @@ from jobkit.cluster.waiting import until
 from jobkit.functions import load
 from jobkit.project import find_project
 
-SECONDS = 120
+SECONDS = 600
 PROJECT = Path(__file__).parent / "shipping"
 
 

@@ -18,7 +18,7 @@ from jobkit.project import Project
 
 from tests.kit.cluster.conftest import copy_of_tally, processes_of
 
-SECONDS = 300
+SECONDS = 600
 
 
 @pytest.fixture

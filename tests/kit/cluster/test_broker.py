@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -11,11 +13,14 @@ from pathlib import Path
 
 import pytest
 from jobkit.cluster import java
-from jobkit.cluster.broker import Broker, is_formatted
+from jobkit.cluster.broker import _OWN_PROPERTIES, Broker, is_formatted
 from jobkit.cluster.sample import Record
 from jobkit.cluster.topics import Topics
+from jobkit.cluster.waiting import until
 from jobkit.errors import ClusterError
 from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError
 
 
 def records(count: int) -> Iterator[Record]:
@@ -86,6 +91,59 @@ def test_only_what_is_asked_for_is_connected(broker: Broker) -> None:
         topics.names()
         assert clients() == before + 1
     assert clients() == before
+
+
+SILENCE = """
+import socket, sys
+from jobkit.cluster import clients
+from jobkit.cluster.topics import Topics
+from jobkit.errors import ClusterError
+
+with socket.create_server(("127.0.0.1", 0)) as silent:
+    topics = Topics(sys.argv[1])
+    clients._PATIENCE["bootstrap_timeout_ms"] = 300
+    topics.servers = f"127.0.0.1:{silent.getsockname()[1]}"
+    for ask in (Topics, lambda _: topics.ends("t"), lambda _: topics.read("t"), lambda _: topics.produce("t", [], 1)):
+        try:
+            ask(topics.servers)
+        except ClusterError as error:
+            print(str(error).replace(topics.servers, "SERVERS"))
+"""
+
+
+def test_a_broker_that_answers_nothing(broker: Broker) -> None:
+    """It is an error of ours, whichever client finds that out; in a process of its own: kafka-python leaves the sockets open."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", SILENCE, broker.wait()], capture_output=True, text=True, check=True)
+    found = done.stdout.splitlines()
+    assert len(found) == 4, done.stdout
+    assert all(line.startswith("The broker does not answer.") and line.endswith("Where: SERVERS.") for line in found), done.stdout
+
+
+def test_a_broker_that_misses_its_own_heartbeats(broker_classpath: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without processors to spare: its controller does without it for a moment, and makes no topics."""
+    for key, value in {"broker.session.timeout.ms": "1000", "broker.heartbeat.interval.ms": "4000"}.items():
+        monkeypatch.setitem(_OWN_PROPERTIES, key, value)
+    broker = Broker(tmp_path, classpath=broker_classpath, java=java.find(17))
+    refused: list[KafkaError] = []
+    with closing(Topics(broker.wait())) as topics:
+
+        def create(missing: list[NewTopic]) -> None:
+            try:
+                KafkaAdminClient.create_topics(topics._admin, missing)
+            except KafkaError as error:
+                refused.append(error)
+                raise
+
+        monkeypatch.setattr(topics._admin, "create_topics", create)
+        numbers = itertools.count()
+
+        def made_after_all() -> bool | None:
+            topics.create([f"topic-{next(numbers)}"], 3)
+            return bool(refused) or None
+
+        until(made_after_all, what="a topic was not made at once", seconds=120)
+        assert topics.names() >= {f"topic-{number}" for number in range(next(numbers))}
+    broker.stop()
 
 
 def test_a_missing_topic_is_an_error(topics: Topics) -> None:

@@ -17,7 +17,7 @@ from jobkit.cluster.watch import Watch
 from jobkit.errors import JobFailed
 from jobkit.project import Project
 
-SECONDS = 120
+SECONDS = 600
 
 
 class Submit:

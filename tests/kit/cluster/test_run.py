@@ -26,7 +26,7 @@ from rich.console import Console
 
 from .conftest import copy_of_tally, processes_of
 
-SECONDS = 240
+SECONDS = 600
 Run = Callable[..., "subprocess.Popen[str]"]
 
 

@@ -36,7 +36,7 @@ DEPLOYMENT = "flight-delays/prod"
 LONG = 3600.0
 """Seconds that a lease lasts where it must not run out by itself."""
 PASSWORD = "cA$e:of/the%40@#?"
-_SECONDS_TO_ANSWER = 60
+_SECONDS_TO_ANSWER = 180
 _SPAWN = multiprocessing.get_context("spawn")
 
 

@@ -32,7 +32,7 @@ KIT = Path(jobkit.__file__).parent
 FUNCTIONS, PIPELINE, BASE = "src/ordinals/functions.py", "src/ordinals/pipeline.py", "conf/base.yaml"
 OPEN = "        self._count: ValueState"
 """The first line of the function's `open`."""
-SECONDS = 300
+SECONDS = 600
 
 
 @dataclass
@@ -159,6 +159,14 @@ class Deployment:
             code = self.finish(command)
         return code, json.loads(document.read_text() or "{}")
 
+    def taken_back(self, meanwhile: Sequence[str], *arguments: str) -> Any:
+        """Upgrade, as `upgrade` does, to a version that gives way to the old one; return what is said of that."""
+        code, document = self.upgrade(meanwhile, *arguments)
+        assert code == 1, self.log.read_text()
+        error = document["error"]
+        assert "the old one runs again" in error["what"], f"{error}\n{self.log.read_text()}"
+        return error
+
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
         """Open the ledger."""
@@ -273,7 +281,6 @@ def stage(folder: Path, *, session: bool = True, more: Mapping[str, str] = Mappi
         "classloader.parent-first-patterns.additional": "pemja.",
         "execution.checkpointing.num-retained": "3",
         "heartbeat.interval": "1000",
-        "heartbeat.timeout": "10000",
         **more,
     }
     bare = folder / "nothing"

@@ -19,7 +19,7 @@ from . import ledgers
 from .ledgers import DEPLOYMENT, LONG, Crowd
 
 TURNS = 3
-SECONDS = 30
+SECONDS = 180
 """A deadline that is far from the end of a long lease."""
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from jobkit.cluster.waiting import until
 
@@ -17,6 +18,14 @@ from .stage import BASE, FUNCTIONS, OPEN, PIPELINE, SECONDS, Deployment, Stage, 
 UPDATE = "        self._count.update(count)"
 times = pytest.mark.parametrize("time", range(1, int(os.environ.get("TIMES", "1")) + 1))
 """Again and again, on the same job: `make upgrades COUNT=10`."""
+
+
+def is_client(process: psutil.Process) -> bool:
+    """Say whether a process is Flink's client."""
+    try:
+        return any("CliFrontend" in argument for argument in process.cmdline())
+    except psutil.Error:
+        return False  # it has just ended
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +144,7 @@ def test_a_version_that_fails_gives_way_to_the_old_one(job: Deployment, kind: st
     before = job.instances()[0]
     job.replace(FUNCTIONS, old, new)
     job.version("broken")
-    code, document = job.upgrade(["a", "b", "c"])
-    assert code == 1, job.log.read_text()
-    error = document["error"]
+    error = job.taken_back(["a", "b", "c"])
     assert reason in error["root_cause"]
     assert "functions.py" in error["python_traceback"]
     assert error["committed"] == {}, "an exactly-once sink commits with a checkpoint"
@@ -158,16 +165,38 @@ def test_a_version_that_never_checkpoints_gives_way_to_the_old_one(job: Deployme
     before = job.instances()[0]
     job.replace(BASE, "execution.checkpointing.timeout: 1 min", "execution.checkpointing.timeout: 10 ms")
     job.replace(BASE, "tolerable-failed-checkpoints: 3", "tolerable-failed-checkpoints: 1000")
-    code, document = job.upgrade(["c"], "--within", "10")
-    assert code == 1, job.log.read_text()
-    assert "The job has no completed checkpoint after 10 s" in document["error"]["found"]
-    assert "expired" in document["error"]["root_cause"]
-    assert document["error"]["committed"] == {}
+    error = job.taken_back(["c"], "--within", "10")
+    assert "The job has no completed checkpoint after 10 s" in error["found"]
+    assert "expired" in error["root_cause"]
+    assert error["committed"] == {}
     back, broken, first = job.instances()[:3]
     assert [back["status"], broken["status"], first["status"]] == ["RUNNING", "FAILED", "STOPPED"]
     assert first["uid"] == before["uid"]
-    assert back["snapshot"] == first["savepoint"] == document["error"]["savepoint"]
+    assert back["snapshot"] == first["savepoint"] == error["savepoint"]
     job.send(["c"])
+    job.expect_all()
+
+
+def test_an_old_version_that_the_cluster_does_not_take_at_once(job: Deployment) -> None:
+    """Its client is killed, as by the kernel for want of memory: the old version is started once more."""
+    job.replace(FUNCTIONS, OPEN, "        raise LookupError('not today')\n" + OPEN)
+    command = job.begin("upgrade")
+    with job.ledger() as ledger:
+
+        def client() -> psutil.Process | None:
+            assert command.poll() is None, f"it ended before: {job.log.read_text()}"
+            operation = ledger.unfinished("ordinals/test")
+            if operation is None or "back" not in operation.details:
+                return None
+            return next((process for process in psutil.Process(command.pid).children(recursive=True) if is_client(process)), None)
+
+        until(client, what="the old version is being started", seconds=SECONDS, interval=0.05).kill()
+    assert job.finish(command) == 1, job.log.read_text()
+    said = job.log.read_text()
+    assert "the cluster has not taken the old version; once more" in said
+    assert "the old one runs again" in said
+    assert [instance["status"] for instance in job.instances()[:2]] == ["RUNNING", "FAILED"]
+    job.send(["b"])
     job.expect_all()
 
 
@@ -180,9 +209,7 @@ def test_what_a_failed_version_had_committed_is_counted(theatre: Stage) -> None:
     job.replace(PIPELINE, "GUARANTEE = DeliveryGuarantee.EXACTLY_ONCE", "GUARANTEE = DeliveryGuarantee.AT_LEAST_ONCE")
     job.replace(FUNCTIONS, UPDATE, UPDATE + "\n        if value == 'poison':\n            raise LookupError('a poisonous word')")
     job.replace(BASE, "execution.checkpointing.interval: 2 s", "execution.checkpointing.interval: 1 h")
-    code, document = job.upgrade([*["c", "d"] * 20, "poison"])
-    assert code == 1, job.log.read_text()
-    committed = document["error"]["committed"]
+    committed = job.taken_back([*["c", "d"] * 20, "poison"])["committed"]
     assert "and the old one writes them again" in job.log.read_text() or committed
     count = sum(entry["records"] for partitions in committed.values() for entry in partitions.values())
     until(lambda: len(job.read()) >= len(job.sent) + count or None, what="all is written again", seconds=SECONDS, interval=0.5)

@@ -23,7 +23,7 @@ from .timers_job import KEYS
 pytestmark = pytest.mark.usefixtures("jvm")
 
 _ROOT = Path(__file__).parents[3]
-_SECONDS = 240
+_SECONDS = 600
 _PROCESS = {"python.execution-mode": None}
 """Process mode is what Flink takes when nothing is set."""
 

@@ -25,7 +25,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
 
 KEYS = tuple("abcdefgh")
-_SECONDS = 120
+_SECONDS = 600
 _NOT_STARTED = "Not all required tasks are currently running"
 _CONFIGURATION = {
     "parallelism.default": "1",

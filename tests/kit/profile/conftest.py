@@ -16,7 +16,7 @@ from jobkit.cluster.submission import job_id
 from jobkit.cluster.waiting import until
 from jobkit.project import Project, find_project
 
-SECONDS = 240
+SECONDS = 600
 
 Start = Callable[..., str]
 

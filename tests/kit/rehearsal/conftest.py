@@ -26,7 +26,7 @@ from jobkit.project import Project
 from tests.kit.cluster.conftest import copy_of_tally
 from tests.kit.projects import JOBKIT, environment
 
-SECONDS = 240
+SECONDS = 600
 HIDDEN = 'os.environ["PRODUCTION_KAFKA"]'
 """The servers come from a variable that the kit does not know: only the graph can be redirected."""
 

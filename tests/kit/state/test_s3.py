@@ -26,7 +26,7 @@ server.start()
 print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 """
-_SECONDS = 60
+_SECONDS = 180
 
 
 @pytest.fixture(scope="module")

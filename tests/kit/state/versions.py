@@ -28,7 +28,7 @@ GOLDEN = Path(__file__).parent / "golden"
 KINDS = ("checkpoint", "savepoint")
 PROJECT = Path(__file__).parent / "rounds"
 _KIT = Path(jobkit.__file__).parents[1]
-_SECONDS = 120
+_SECONDS = 600
 
 
 def python_of(version: str, folder: Path) -> Path:

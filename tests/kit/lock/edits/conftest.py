@@ -23,7 +23,6 @@ def runs(jvm: None, flink_lib: Path, tmp_path_factory: pytest.TempPathFactory) -
         "taskmanager.memory.process.size": "3g",
         # A TaskManager that has crashed is soon known to be gone, and a job waits for the one that takes its place.
         "heartbeat.interval": "1000",
-        "heartbeat.timeout": "10000",
         "resourcemanager.standalone.start-up-time": "86400000",
         # What loads Python into the TaskManager can be loaded once.
         "classloader.parent-first-patterns.additional": "pemja.",

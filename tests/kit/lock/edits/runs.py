@@ -33,7 +33,7 @@ from .outcomes import BRANCHES, GIVEN, LEFT, Line, Outcome, judge, read
 from .table import EDITS, Edit
 
 _JOB = (Path(__file__).parent / "job.py").read_text(encoding="utf-8")
-_SECONDS = 120
+_SECONDS = 600
 
 _CONFIGURATION = {
     "execution.target": "remote",

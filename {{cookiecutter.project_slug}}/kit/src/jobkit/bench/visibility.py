@@ -41,7 +41,11 @@ class Visibility:
         return self._steps
 
     def _run(self) -> None:
-        consumer = reader(self._servers)
+        try:
+            consumer = reader(self._servers)
+        except ClusterError as error:
+            self._error = error
+            return
         try:
             places = [TopicPartition(self._topic, number) for number in consumer.partitions_for_topic(self._topic) or ()]
             self._steps = {place.partition: (array("d"), array("q")) for place in places}

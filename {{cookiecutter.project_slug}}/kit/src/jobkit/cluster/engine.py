@@ -30,7 +30,7 @@ EngineErrors = (DockerException, RequestException)
 """What calls to the engine raise."""
 
 _DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
-_SECONDS_TO_ANSWER = 5
+_SECONDS_TO_ANSWER = 20
 _SECONDS_FOR_CALLS = 120
 _HERE = ("localhost", "127.0.0.1", "::1")
 _BUILDKIT_BY_DEFAULT = 23

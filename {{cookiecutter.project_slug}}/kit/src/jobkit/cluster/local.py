@@ -24,7 +24,7 @@ from .workplace import Workplace
 SERVERS_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 """Tells the job where the broker is."""
 
-SECONDS_TO_SUBMIT = 180
+SECONDS_TO_SUBMIT = 300
 _TASK_MANAGERS = 2
 _JAVA_OF_KAFKA = 17
 

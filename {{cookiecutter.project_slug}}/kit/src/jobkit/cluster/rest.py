@@ -16,7 +16,7 @@ from ..errors import ClusterError
 from . import failure, snapshots
 from .waiting import until
 
-_TIMEOUT_SECONDS = 30
+_TIMEOUT_SECONDS = 60
 _AWAY = (requests.codes.bad_gateway, requests.codes.service_unavailable, requests.codes.gateway_timeout)
 """What Flink answers while a JobManager is elected, and proxies while none is there."""
 _SECONDS_FOR_SAVEPOINT = 300

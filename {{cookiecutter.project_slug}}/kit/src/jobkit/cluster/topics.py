@@ -5,29 +5,60 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from ..errors import ClusterError
-from .clients import KafkaAdminClient, KafkaError, NewTopic, TopicPartition, reader, writer
+from .clients import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    NewTopic,
+    TopicAlreadyExistsError,
+    TopicPartition,
+    admin,
+    reader,
+    writer,
+)
 from .sample import Record
 from .waiting import until
 
-_SECONDS_FOR_TOPICS = 30
-_SECONDS_FOR_TRANSACTIONS = 60
+_SECONDS_FOR_TOPICS = 180
+_SECONDS_FOR_TRANSACTIONS = 180
 _SECONDS_BETWEEN_CALLS = 0.3
 _LINGER_MS = 20
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _asked(method: Method) -> Method:
+    """Make errors of ours of those of the broker and its clients."""
+
+    @wraps(method)
+    def ask(topics: Topics, *arguments: Any, **named: Any) -> Any:
+        try:
+            return method(topics, *arguments, **named)
+        except KafkaError as error:
+            raise ClusterError("The broker does not do what it was asked.", found=str(error), where=topics.servers) from error
+
+    return cast("Method", ask)
+
 
 class Topics:
-    """A client of one broker."""
+    """A client of one broker. What the broker refuses, or does not answer, is a `ClusterError`.
+
+    Attributes:
+        servers: The broker's address, `host:port`.
+    """
 
     def __init__(self, servers: str) -> None:
-        """Connect to the broker at `host:port`."""
-        self._servers = servers
-        self._admin = KafkaAdminClient(bootstrap_servers=servers)
+        """Connect to the broker at `host:port`.
+
+        Raises:
+            ClusterError: When it does not answer.
+        """
+        self.servers = servers
+        self._admin = admin(servers)
         # Made when first asked: kafka-python leaves open the socket of a client that is closed while it still connects.
         self._consumers: dict[tuple[str | None, bool], Any] = {}
 
@@ -37,11 +68,12 @@ class Topics:
             consumer.close(autocommit=False)
         self._admin.close()
 
+    @_asked
     def names(self) -> set[str]:
         """Return the names of all topics."""
-        with self._refusals():
-            return set(self._admin.list_topics())
+        return set(self._admin.list_topics())
 
+    @_asked
     def create(self, names: Iterable[str], partitions: int, settings: Mapping[str, str] = MappingProxyType({})) -> None:
         """Make the topics that are not there yet.
 
@@ -53,15 +85,14 @@ class Topics:
         Raises:
             ClusterError: When the broker refuses.
         """
-        existing = self.names()
-        missing = [NewTopic(name, partitions, 1, topic_configs=dict(settings)) for name in dict.fromkeys(names) if name not in existing]
+        missing = self._missing(NewTopic(name, partitions, 1, topic_configs=dict(settings)) for name in dict.fromkeys(names))
         if not missing:
             return
-        with self._refusals():
-            self._admin.create_topics(missing)
+        until(partial(self._take, missing), what=f"the broker at {self.servers} makes topics", seconds=_SECONDS_FOR_TOPICS, interval=0.5)
         for topic in missing:  # the broker answers before its own picture of the cluster has them
             until(partial(self._is_known, topic.name, partitions), what=f"the topic {topic.name} is there", seconds=_SECONDS_FOR_TOPICS)
 
+    @_asked
     def ends(self, topic: str, *, committed: bool = True) -> dict[int, int]:
         """Return, for each partition, the offset that the next record gets.
 
@@ -73,6 +104,7 @@ class Topics:
         partitions = [TopicPartition(topic, number) for number in self._partitions(topic)]
         return {partition.partition: int(end) for partition, end in consumer.end_offsets(partitions).items()}
 
+    @_asked
     def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """Return, for each partition, the offset that a consumer group has committed; 0 where it has none."""
         consumer = self._consumer(group)
@@ -82,6 +114,7 @@ class Topics:
         """Return how many records of a topic a consumer group has committed."""
         return sum(self.committed_offsets(group, topic).values())
 
+    @_asked
     def feed(self, topic: str, records: Iterator[Record], partitions: int, progress: Callable[[int], None]) -> int:
         """Send the records that the topic does not hold yet, in order; return how many it holds then.
 
@@ -96,7 +129,7 @@ class Topics:
         """
         ends = self.ends(topic)
         skip, total, last = dict(ends), sum(ends.values()), time.monotonic()
-        producer = writer(self._servers, linger_ms=_LINGER_MS)
+        producer = writer(self.servers, linger_ms=_LINGER_MS)
         pending: list[Any] = []
         try:
             progress(total)
@@ -117,6 +150,7 @@ class Topics:
             producer.close(timeout=5)
         return total
 
+    @_asked
     def produce(self, topic: str, records: Iterable[Record], partitions: int) -> int:
         """Send records behind those that the topic holds, and return how many they were; all are acknowledged.
 
@@ -125,7 +159,7 @@ class Topics:
             records: The records; one without a key goes to the partition of its place.
             partitions: How many partitions the topic has.
         """
-        producer = writer(self._servers, linger_ms=_LINGER_MS)
+        producer = writer(self.servers, linger_ms=_LINGER_MS)
         try:
             sent = [
                 producer.send(topic, key=record.key, value=record.value, partition=partition_of(place, record, partitions))
@@ -136,11 +170,12 @@ class Topics:
             producer.close(timeout=5)
         return _acknowledged(sent)
 
+    @_asked
     def delete(self, names: Iterable[str]) -> None:
         """Remove topics."""
-        with self._refusals():
-            self._admin.delete_topics(list(names))
+        self._admin.delete_topics(list(names))
 
+    @_asked
     def read(self, topic: str) -> list[Record]:
         """Return all records of a topic whose transactions were committed, partition by partition.
 
@@ -170,16 +205,25 @@ class Topics:
     def _consumer(self, group: str | None = None, *, committed: bool = True) -> Any:
         """Return the consumer of a group, or of none; of what is committed, or of all."""
         if (group, committed) not in self._consumers:
-            self._consumers[group, committed] = reader(self._servers, group=group, committed=committed)
+            self._consumers[group, committed] = reader(self.servers, group=group, committed=committed)
         return self._consumers[group, committed]
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        """Make errors of ours of the broker's."""
+    def _missing(self, topics: Iterable[NewTopic]) -> list[NewTopic]:
+        existing = self.names()
+        return [topic for topic in topics if topic.name not in existing]
+
+    def _take(self, topics: Iterable[NewTopic]) -> bool | None:
+        """Make topics; None when the broker has to be asked again, because of itself."""
+        missing = self._missing(topics)
+        if not missing:
+            return True
         try:
-            yield
-        except KafkaError as error:
-            raise ClusterError("The broker refuses what it was asked for its topics.", found=str(error), where=self._servers) from error
+            self._admin.create_topics(missing)
+        except (InvalidReplicationFactorError, TopicAlreadyExistsError):
+            # No broker for one copy: it has missed its own heartbeats, and the controller in the same process does without it for a
+            # moment. Or a call that seemed to fail has made them.
+            return None
+        return True
 
     def _is_known(self, topic: str, partitions: int) -> bool | None:
         return len(self._consumer().partitions_for_topic(topic) or ()) == partitions or None
@@ -187,7 +231,7 @@ class Topics:
     def _partitions(self, topic: str) -> Sequence[int]:
         numbers = self._consumer().partitions_for_topic(topic)
         if not numbers:
-            raise ClusterError(f"There is no topic {topic}.", where=self._servers)
+            raise ClusterError(f"There is no topic {topic}.", where=self.servers)
         return sorted(numbers)
 
 

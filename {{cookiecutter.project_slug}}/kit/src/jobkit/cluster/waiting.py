@@ -10,7 +10,7 @@ import tenacity
 
 from ..errors import ClusterError, JobkitError
 
-SECONDS_TO_START = 180
+SECONDS_TO_START = 300
 """What a process or a container has to be there. It takes seconds; on a busy machine it has taken more than a minute."""
 
 T = TypeVar("T")

@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import tenacity
+
 from ..cluster import interruption
-from ..errors import JobFailed, JobkitError
+from ..cluster.submission import JobRefused
+from ..errors import ConfigurationError, JobFailed, JobkitError
 from . import committed
 from .change import UNPROVED, Change, now, reason_of
 from .confirmation import Confirmation, NotInTime
@@ -24,6 +27,9 @@ STOPPING, STARTED, ROLLING_BACK = "STOPPING", "STARTING", "ROLLING_BACK"
 
 
 _SECONDS_FOR_THE_OLD = 300.0
+_STARTS_OF_THE_OLD = 3
+"""How often the old version is given to a cluster that does not take it: one that is too busy, or whose JobManager is being replaced."""
+_SECONDS_BETWEEN_STARTS = 10
 
 
 class RolledBack(JobkitError):
@@ -160,7 +166,7 @@ class Replacement:
         is_proved = True
         with self._change.version(again or self._added()) as back:
             try:
-                back.start(self._details["way_back"], again=again is not None)
+                self._start_old(back, again=again is not None)
                 Confirmation(back.target, back.uid).wait(max(self._details["within"], _SECONDS_FOR_THE_OLD))
             except NotInTime:
                 is_proved = False  # it was right before, and may need longer; ending it would help nobody
@@ -175,6 +181,24 @@ class Replacement:
         self._change.finish(self._operation, f"rolled back: {self._details['reason']}")
         self._old.keep_lock(self._details["way_back"], through=new)
         raise RolledBack(self._details)
+
+    def _start_old(self, back: Version, *, again: bool) -> None:
+        """Start the old version; it ran before, so what keeps it from starting may pass."""
+
+        def tell(state: tenacity.RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            self._change.tell(f"the cluster has not taken the old version; once more: {reason_of(error) if error else ''}")
+
+        for attempt in tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_STARTS_OF_THE_OLD),
+            wait=tenacity.wait_fixed(_SECONDS_BETWEEN_STARTS),
+            retry=tenacity.retry_if_exception(_may_pass),
+            before_sleep=tell,
+            reraise=True,
+        ):
+            with attempt:
+                self._change.lease.require()
+                back.start(self._details["way_back"], again=again or attempt.retry_state.attempt_number > 1)
 
     def _added(self) -> Instance:
         """Add the instance in which the old version runs again to the ledger, and return it."""
@@ -204,3 +228,8 @@ class Replacement:
             where=f"savepoint {snapshot}",
             remedy=f"When the cause is mended: jobkit deploy --version {back.uid[:12]} --from {snapshot}",
         ) from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether a start that failed may succeed when it is tried once more."""
+    return isinstance(error, UNPROVED) and not isinstance(error, JobRefused | ConfigurationError)

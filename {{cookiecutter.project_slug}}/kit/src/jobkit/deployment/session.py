@@ -19,7 +19,7 @@ from .examiner import python_path
 from .rest import Deployed
 from .target import Start, folder_of, is_over, occupied
 
-_SECONDS_TO_SUBMIT = 180
+_SECONDS_TO_SUBMIT = 300
 _SECONDS_TO_CANCEL = 300
 _SECONDS_TO_ANSWER = 120
 _SECONDS_TO_END = 30

@@ -18,7 +18,7 @@ from .backends import KafkaBroker
 from .job import Job, Throw
 
 __tracebackhide__ = True  # pytest shows the test's own lines; --full-trace shows these, too
-_SECONDS = 90
+_SECONDS = 180
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ __tracebackhide__ = True  # pytest shows the test's own lines; --full-trace show
 T = TypeVar("T")
 
 PARALLELISM = 2
-_SECONDS = 180
-_SECONDS_WITHOUT_PROGRESS = 120
+_SECONDS = 300
+_SECONDS_WITHOUT_PROGRESS = 180
 _FAILURES_ALLOWED = 3
 _LOSSES_ALLOWED = 10
 

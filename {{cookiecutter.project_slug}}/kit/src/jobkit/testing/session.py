@@ -35,7 +35,7 @@ _CONFIGURATION = {
     "resourcemanager.standalone.start-up-time": "86400000",
     # A TaskManager that is gone is noticed within seconds instead of a minute.
     "heartbeat.interval": "1000",
-    "heartbeat.timeout": "10000",
+    "heartbeat.timeout": "20000",
     # All that a test may want to ask is remembered.
     "web.checkpoints.history": "1000",
     "web.exception-history-size": "100",
