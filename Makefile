@@ -35,7 +35,7 @@ $(PROJECT)/Makefile: .venv/.demo $(TEMPLATE)
 
 # A worker takes whole files, in the order of tests/conftest.py: they share a JVM, a cluster or a generated project.
 test: .venv/.dev
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 3 --dist loadfile --no-loadscope-reorder --instafail $(TESTS)
 
 lint: .venv/.dev
 	@$(BIN)/ruff check --config pyproject.toml bench hooks scripts tests '$(KIT)'

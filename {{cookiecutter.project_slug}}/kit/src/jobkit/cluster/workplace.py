@@ -15,7 +15,7 @@ from .broker import is_formatted
 from .processes import has_ended
 from .waiting import until
 
-_SECONDS_FOR_LEFTOVERS = 45
+_SECONDS_FOR_LEFTOVERS = 120
 
 
 class Workplace:

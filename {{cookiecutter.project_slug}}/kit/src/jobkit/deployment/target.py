@@ -15,7 +15,7 @@ from ..cluster.rest import TERMINAL
 from ..cluster.waiting import until
 from .rest import Deployed
 
-_SECONDS_FOR_LEFTOVERS = 45
+_SECONDS_FOR_LEFTOVERS = 120
 
 
 @dataclass(frozen=True)
