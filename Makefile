@@ -45,7 +45,7 @@ lint: .venv/.dev
 bench: .venv/.dev
 	@$(BIN)/python -m bench --latency --out docs/benchmarks
 	@$(BIN)/python -m bench --latency --out docs/benchmarks --add --no-throughput --contenders "$(BOUNDS)"
-	@$(BIN)/python -m bench --keys 229 --out docs/benchmarks --add --contenders jobkit-one-taskmanager
+	@$(BIN)/python -m bench --keys 229 --out docs/benchmarks --add --contenders jobkit-one-taskmanager,pyflink-thread-one-taskmanager
 
 # The reference pages and the pictures are made from the code and committed; a test compares them.
 docs: .venv/.dev

@@ -30,6 +30,7 @@ wrong, out of order, or there twice. A run that fails this has no figures here.
 
 Records a second at full pace: those from {warm_up:g} s after the first output (Java's compiler needs that time, caches fill) to the last
 twentieth of the output, by the broker's time, divided by the time that they took. Broker and contender share {cores} processors.
+A run that lost more than a twentieth of them to other processes counts where there is no other only.
 {records:,} records, {partitions} partitions, commits every {commit:g} s; the median of the runs, in which the contenders took turns.
 Start-up is counted apart, from the launch of the first process to the first record that is written. Processor time is that of the
 contender's processes at full pace, for a million records; memory is the most that they had at one time. Keys are as many as there may

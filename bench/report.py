@@ -152,13 +152,14 @@ class Group:
 
     @property
     def good(self) -> list[dict[str, Any]]:
-        """The figures of the runs that have not failed."""
-        return [run["figures"] for run in self.runs if not run["error"]]
+        """The figures of the runs that have not failed; of those that were not disturbed, where there are some."""
+        found = [run["figures"] for run in self.runs if not run["error"]]
+        return [figures for figures in found if not _is_disturbed(figures)] or found
 
     @property
     def disturbed(self) -> bool:
-        """Whether other processes took much of the processors in one of them."""
-        return any(figures.get("foreign_share", 0.0) > _DISTURBED for figures in self.good)
+        """Whether other processes took much of the processors in all of them."""
+        return any(map(_is_disturbed, self.good))
 
     @property
     def with_startup(self) -> bool:
@@ -185,6 +186,10 @@ class Group:
         return median(self.figures(*path))
 
 
+def _is_disturbed(figures: Mapping[str, Any]) -> bool:
+    return bool(figures.get("foreign_share", 0.0) > _DISTURBED)
+
+
 def groups(document: Mapping[str, Any], kind: str = "throughput") -> Iterator[Group]:
     """Yield the runs of one kind, by number of keys and contender."""
     for keys in document["settings"]["keys"]:
@@ -206,8 +211,7 @@ def line(result: Result) -> str:
         return escape(f"{head}{text}" + ("" if figures["keeps_up"] else "; it does not keep up"))
     stopped = "" if result.complete else f", stopped after {figures['records']:,} records"
     rate, start = figures["records_per_second"], figures["startup_seconds"]
-    share = figures["foreign_share"]
-    disturbed = f"; DISTURBED: others took {share:.0%} of its processors" if share > _DISTURBED else ""
+    disturbed = f"; DISTURBED: others took {figures['foreign_share']:.0%} of its processors" if _is_disturbed(figures) else ""
     return escape(f"{head}{rate:,.0f} records/s, first output after {start:.1f} s, output as it must be{stopped}{disturbed}")
 
 

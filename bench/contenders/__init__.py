@@ -37,13 +37,16 @@ def everyone(place: Place) -> dict[str, Contender]:
 
 
 def variants(place: Place) -> dict[str, Contender]:
-    """Return the job of jobkit in other ways, which run where they are named only.
+    """Return jobs that run in other ways, and where they are named only.
 
-    In one TaskManager; with one update for each key and 200 ms, which is what Pathway writes; and with other bounds.
+    Plain PyFlink's and jobkit's in one TaskManager; jobkit's with one update for each key and 200 ms, which is what Pathway writes, and
+    with other bounds.
     """
     build = "bench.programs.jobkit_job:build"
     latest, variables = f"{build}_latest", {"BENCH_WITHIN": "200"}
+    plain = "bench.programs.pyflink_job:build"
     contenders = [
+        FlinkContender("pyflink-thread-one-taskmanager", plain, place, configuration=_THREAD, slots=2),
         FlinkContender("jobkit-one-taskmanager", build, place, configuration=_THREAD, slots=2),
         FlinkContender("jobkit-updates", latest, place, contract=Contract.FINAL, configuration=_THREAD, variables=variables),
     ]

@@ -70,11 +70,19 @@ def test_a_table_has_the_median_of_the_runs_that_passed(document: dict[str, Any]
     assert rows[1][:3] == ["229", "b", "70 *"]
 
 
-def test_a_disturbed_run_is_marked(document: dict[str, Any]) -> None:
+def test_a_disturbed_run_does_not_count_beside_one_that_was_not(document: dict[str, Any]) -> None:
     """Its figure is no finding."""
     document["runs"][1]["figures"]["foreign_share"] = 0.2
+    assert next(iter(report.throughput(document)))[2:4] == ["1,000", "1,000 - 1,000 (1)"]
+    assert "! other processes took" not in page.text(document)
+
+
+def test_disturbed_runs_are_marked_where_there_are_no_others(document: dict[str, Any]) -> None:
+    """A mark says that it is no finding."""
+    for run in document["runs"][:2]:
+        run["figures"]["foreign_share"] = 0.2
     assert next(iter(report.throughput(document)))[2] == "2,500 !"
-    assert "other processes took" in page.text(document)
+    assert "! other processes took" in page.text(document)
 
 
 def test_a_contender_that_never_passed_has_no_figure(document: dict[str, Any]) -> None:

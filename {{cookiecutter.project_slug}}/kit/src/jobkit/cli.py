@@ -1,8 +1,7 @@
-"""The `jobkit` command: the only module that prints and exits."""
+"""The `jobkit` command: reads the command line, and exits; what cluster, bench, profile, deployment and rehearsal do is theirs."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import traceback
@@ -11,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from .bench.command import bench
+from .cluster.command import run
 from .deployment import commands
 from .errors import ConfigurationError, JobkitError, NoProject
-from .project import LOCAL, Project, environment_name, find_project
+from .profile.command import profile
+from .project import Project, environment_name, find_project
 from .rehearsal.command import rehearse
 from .terminal import Env, Json, OptionalEnv, debugging, document, notes, out, reading, wide
 
@@ -212,97 +213,8 @@ def compat(
     raise typer.Exit(0 if found.is_compatible else 1)
 
 
-@app.command()
-def run(
-    env: Env = "local",
-    snapshot: Annotated[
-        str | None, typer.Option("--from", metavar="SNAPSHOT", help="Resume from a checkpoint or savepoint of the last run.")
-    ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the cluster and its web UI up until Ctrl-C.")] = False,
-    parallelism: Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism (default 2).")] = None,
-    as_json: Json = False,
-) -> None:
-    """Run the job on a local cluster and broker over the sample, and judge what comes out."""
-    from .cluster import display, interruption
-    from .cluster.local import Options
-    from .cluster.run import Interrupted, LocalRun
-
-    stdout = Console(file=sys.stdout, highlight=False)
-    options = Options(environment=env, snapshot=snapshot, parallelism=parallelism)
-    try:
-        with interruption.listening(), contextlib.redirect_stdout(sys.stderr), display.Display(notes) as shown:
-            local = LocalRun(find_project(Path.cwd()), options, shown)
-            with local.execute() as outcome:
-                shown.close()
-                display.show(outcome, stdout, as_json=as_json)
-                if keep:
-                    notes.print(f"The web UI is up at {outcome.url} until Ctrl-C.")
-                    interruption.wait()
-    except (JobkitError, KeyboardInterrupt) as caught:
-        error = caught if isinstance(caught, JobkitError) else Interrupted(Path(snapshot) if snapshot else None)
-        if any(debugging):
-            raise
-        display.show_failure(error, stdout, notes, as_json=as_json)
-        raise typer.Exit(error.exit_code) from error
-    raise typer.Exit(1 if outcome.verdict.differences else 0)
-
-
-@app.command()
-def bench(
-    env: Env = "local",
-    records: Annotated[int, typer.Option("--records", min=1, help="How many records the job is fed, before it starts.")] = 2_000_000,
-    warm_up: Annotated[
-        float, typer.Option("--warm-up", min=0, help="Seconds from its first record on in which the job is not measured.")
-    ] = 10,
-    limit: Annotated[float, typer.Option("--limit", min=1, help="Seconds after which it is measured as far as it got.")] = 180,
-    parallelism: Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism (default 2).")] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure how fast the job goes on this machine over the sample without end, what it needs, and which task holds it up."""
-    from .bench import report
-    from .bench.job import JobBench, Load
-    from .cluster import display, interruption
-    from .cluster.local import Options
-
-    options, load = Options(environment=env, parallelism=parallelism), Load(records, warm_up, limit)
-    with interruption.listening(), reading(quiet=True), display.Display(notes) as shown:
-        figures = JobBench(find_project(Path.cwd()), options, load, shown).run()
-    if as_json:
-        document(figures.to_json())
-        return
-    wide().print(report.table(figures))
-    for note in report.notes(figures):
-        notes.print(note, style="dim", markup=False)
-
-
-@app.command()
-def profile(
-    url: Annotated[str, typer.Option("--url", help="The JobManager's address: that of the web UI.")] = "http://127.0.0.1:8081",
-    job: Annotated[str | None, typer.Option("--job", help="The job's id, when more than one runs.")] = None,
-    seconds: Annotated[int, typer.Option("--seconds", min=1, max=3600, help="For how long to sample.")] = 20,
-    out: Annotated[Path, typer.Option("--out", help="The flame graph: .html, or .folded for the stacks as text.")] = Path("profile.html"),
-    as_json: Json = False,
-) -> None:
-    """Show where the Python of a running job spends its time, by operator: a table, and a flame graph for the browser."""
-    from .cluster import display, interruption
-    from .profile.flamegraph import Drawing
-    from .profile.profiling import Profiling
-
-    drawing = Drawing(out)
-    found = Profiling(url, job)
-    with interruption.listening(), reading(quiet=True), display.Display(notes) as shown:
-        outcome = found.run(seconds, lambda: _analysis(None, LOCAL, None, None, judged=False).jobs, shown)
-        drawing.draw(outcome.profile.job.name, outcome.profile.lines())
-    if as_json:
-        document({**outcome.profile.to_json(), "file": str(out), "notes": outcome.notes})
-        return
-    wide().print(outcome.profile.table())
-    for note in outcome.notes:
-        notes.print(note, style="dim", markup=False)
-    notes.print(f"The flame graph is in {out}.", markup=False)
-
-
-app.command()(rehearse)
+for command in (run, bench, profile, rehearse):
+    app.command()(command)
 commands.register(app)
 
 

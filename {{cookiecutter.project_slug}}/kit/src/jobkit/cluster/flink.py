@@ -206,7 +206,8 @@ class FlinkCluster:
         for log in self.logs.glob(f"flink-{name}-standalonesession-*.log"):
             found = re.search(r"Rest endpoint listening at \S+:(\d+)", log.read_text(encoding="utf-8", errors="replace"))
             if found:
-                return self.place.url(self.job_manager, int(found.group(1)))
+                url = self.place.url(self.job_manager, int(found.group(1)))
+                return url.replace("http:", "https:") if self._configuration.get("security.ssl.rest.enabled") == "true" else url
         return None
 
     def _answer(self) -> bool | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,27 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import requests
-
-from ..errors import ClusterError
 from . import failure, snapshots
+from .http import HttpClient
 from .waiting import until
 
-_TIMEOUT_SECONDS = 60
-_AWAY = (requests.codes.bad_gateway, requests.codes.service_unavailable, requests.codes.gateway_timeout)
-"""What Flink answers while a JobManager is elected, and proxies while none is there."""
 _SECONDS_FOR_SAVEPOINT = 300
 
 TERMINAL = frozenset({"FINISHED", "FAILED", "CANCELED", "SUSPENDED"})
 """The states that a job does not leave, on a cluster without high availability."""
-
-
-class NoAnswer(ClusterError):
-    """A JobManager that cannot be reached, or is not there."""
-
-
-class NotFound(ClusterError):
-    """A job, or a request, that a JobManager does not know."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +72,14 @@ class Task:
     task_manager: str
 
 
-class RestClient:
+class RestClient(HttpClient):
     """Asks one JobManager.
 
     Attributes:
-        url: Its address, that of the web UI too.
         seconds_for_savepoint: For how long a savepoint is waited for.
     """
 
     seconds_for_savepoint = _SECONDS_FOR_SAVEPOINT
-
-    def __init__(self, url: str) -> None:
-        """Take the address, as `http://host:port`."""
-        self.url = url
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy for the outside world must not come between
-        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
 
     def overview(self) -> dict[str, Any]:
         """Return the cluster's TaskManagers, slots and jobs, as numbers."""
@@ -249,51 +227,6 @@ class RestClient:
             raise done.failure.error("The savepoint failed.")
         return str(done.address)
 
-    def _get(self, path: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._call("GET", path)
-        return found
-
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None, form: type = dict) -> Any:
-        answer = self._request(method, path, body)
-        strange = ClusterError(
-            "What answers there is no JobManager.",
-            found=answer.text[:80],
-            where=f"{method} {self.url}{path}",
-            remedy="Take the address of Flink's web UI.",
-        )
-        try:
-            result: Any = answer.json(object_hook=lambda entries: _Object(entries, strange)) if answer.content else {}
-        except ValueError:
-            raise strange from None
-        if not isinstance(result, form):
-            raise strange
-        return result
-
-    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
-        where = f"{method} {self.url}{path}"
-        try:
-            answer = self._session.request(method, self.url + path, json=body, timeout=_TIMEOUT_SECONDS)
-        except requests.RequestException as error:
-            raise NoAnswer("The JobManager does not answer.", found=_cause(error), where=self.url) from error
-        if answer.status_code in _AWAY:
-            raise NoAnswer("The JobManager does not answer.", found=f"{answer.status_code} {answer.reason}", where=self.url)
-        if answer.status_code == requests.codes.not_found:
-            raise NotFound("The JobManager does not know what it was asked for.", found=_reason(answer), where=where)
-        if not answer.ok:
-            raise ClusterError("The JobManager refused a request.", found=_reason(answer), where=where)
-        return answer
-
-
-class _Object(dict[str, Any]):
-    """An object of an answer, which names who has answered when it has not what a JobManager writes there."""
-
-    def __init__(self, entries: Mapping[str, Any], strange: ClusterError) -> None:
-        super().__init__(entries)
-        self._strange = strange
-
-    def __missing__(self, key: str) -> Any:
-        raise self._strange
-
 
 def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
     path = entry.get("external_path") or ""
@@ -307,18 +240,3 @@ def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
         seconds=entry["end_to_end_duration"] / 1000,
         failure=entry.get("failure_message"),
     )
-
-
-def _cause(error: BaseException) -> str:
-    """Return what was wrong at first, in one line."""
-    while error.__cause__ is not None or error.__context__ is not None:
-        error = error.__cause__ or error.__context__ or error
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _reason(answer: requests.Response) -> str:
-    try:
-        errors = answer.json()["errors"]
-    except (ValueError, KeyError, TypeError):
-        return f"{answer.status_code} {answer.reason}"
-    return failure.read("\n".join(map(str, errors))).root_cause

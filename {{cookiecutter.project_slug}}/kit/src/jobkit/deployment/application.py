@@ -14,7 +14,7 @@ import psutil
 
 from ..cluster import distribution, jars, java, jvm
 from ..cluster.failure import read as read_failure
-from ..cluster.rest import NoAnswer
+from ..cluster.http import NoAnswer
 from ..cluster.waiting import SECONDS_TO_START, until
 from ..configuration import write
 from ..errors import ClusterError

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 
 from ..cluster.failure import Failure
-from ..cluster.rest import Checkpoint, NoAnswer, NotFound
+from ..cluster.http import NoAnswer, NotFound
+from ..cluster.rest import Checkpoint
 from ..cluster.waiting import InVain, until
 from ..errors import ClusterError, JobFailed
 from .target import Target, is_over

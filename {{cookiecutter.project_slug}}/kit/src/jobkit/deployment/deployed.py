@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 from .. import configuration
+from ..cluster.http import NoAnswer
 from ..cluster.local import Reporter
-from ..cluster.rest import NoAnswer
 from ..cluster.waiting import until
 from ..errors import ClusterError, ConfigurationError, JobFailed
 from ..project import Project

@@ -6,7 +6,8 @@ import contextlib
 from typing import Any
 
 from ..cluster import failure
-from ..cluster.rest import TERMINAL, NotFound, RestClient, Savepoint
+from ..cluster.http import NotFound
+from ..cluster.rest import TERMINAL, RestClient, Savepoint
 from ..errors import ClusterError
 
 

@@ -8,8 +8,8 @@ import sys
 from urllib.parse import urlsplit
 
 from ..cluster import distribution, jars, java, jvm, submission
+from ..cluster.http import NoAnswer
 from ..cluster.processes import Process
-from ..cluster.rest import NoAnswer
 from ..cluster.waiting import until
 from ..configuration import write
 from ..errors import ClusterError, JobkitError

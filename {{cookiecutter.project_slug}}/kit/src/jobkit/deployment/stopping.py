@@ -6,7 +6,8 @@ import math
 import time
 
 from ..cluster.failure import Failure
-from ..cluster.rest import NoAnswer, NotFound, Savepoint
+from ..cluster.http import NoAnswer, NotFound
+from ..cluster.rest import Savepoint
 from ..cluster.waiting import until
 from ..errors import ClusterError, JobFailed
 from .change import Change

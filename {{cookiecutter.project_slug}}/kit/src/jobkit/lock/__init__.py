@@ -1,6 +1,8 @@
 """`flink.lock`: what a job's state depends on, and what a change of it would lose."""
 
-from .changes import Change, compare, flink_changes, operator_changes, swapped, uid_back
+from .change import Change
+from .changes import compare, flink_changes, operator_changes, uid_back
+from .code_changes import swapped
 from .file import FILE, parse, read, text, write
 from .model import Dropped, Lock, LockedOperator, Verdict, lock_of
 from .revision import LosesState, Revision

@@ -10,7 +10,7 @@ from ..graph import JobGraph
 from ..guardrails import LOCK_RULE, Result, waive
 from ..project import LOCAL, Project
 from . import file
-from .changes import Change
+from .change import Change
 from .model import lock_of
 from .revision import Revision
 

@@ -176,3 +176,8 @@ def _timers(operator: Operator) -> Timers:
     if found is None:
         return "none"
     return "set" if found.proved else "unknown"
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of a version, for comparing it with another."""
+    return tuple(int(part) for part in text.split(".") if part.isdigit())

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import ConfigurationError, JobkitError
-from .changes import Change, compare
+from .change import Change
+from .changes import compare
 from .model import EVERYTHING, Dropped, Lock
 
 
