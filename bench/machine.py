@@ -32,6 +32,7 @@ def describe(place: Place, used: Sequence[int], versions: Mapping[str, Mapping[s
         "python": platform.python_version(),
         "java": place.java.version,
         "kafka": place.project.kafka,
+        "msgspec": importlib.metadata.version("msgspec"),
         "kafka-python": importlib.metadata.version("kafka-python"),
         "contenders": {name: dict(pins) for name, pins in versions.items()},
     }

@@ -143,8 +143,9 @@ def _machine(machine: Mapping[str, Any]) -> str:
         "python": "Python",
         "java": "Java",
         "kafka": "Kafka",
+        "msgspec": "msgspec, which reads JSON in Python",
     }
-    return _table(["", ""], [[shown, str(machine[name])] for name, shown in names.items()])
+    return _table(["", ""], [[shown, str(machine[name])] for name, shown in names.items() if name in machine])
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import bytewax.operators as op  # type: ignore[import-not-found]
-import orjson
 from bytewax._bytewax import cluster_main  # type: ignore[import-not-found]
 from bytewax.connectors.kafka import KafkaSink, KafkaSinkMessage, KafkaSource  # type: ignore[import-not-found]
 from bytewax.dataflow import Dataflow  # type: ignore[import-not-found]
 from bytewax.recovery import RecoveryConfig, init_db_dir  # type: ignore[import-not-found]
+from flight import MALFORMED, Flight, Rejected, Result, read, write  # type: ignore[import-not-found]
 from settings import from_environment  # type: ignore[import-not-found]
 
 _PROCESSES = 2
@@ -24,34 +24,31 @@ _BATCH = 1_000
 _ADDRESSES = "BENCH_ADDRESSES"
 
 
-def parse(message: Any) -> tuple[str, dict[str, Any]]:
-    """Return a flight's key and delay, or why there are none, with the bytes."""
+def parse(message: Any) -> tuple[str, Any]:
+    """Return a flight and its key, or why there is none, with the bytes."""
     try:
-        flight = orjson.loads(message.value)
-        key, delay = flight["key"], flight["delay"]
-    except (ValueError, KeyError, TypeError) as error:
-        return "", {"reason": repr(error), "value": base64.b64encode(message.value).decode()}
-    if type(key) is str and type(delay) is int:
-        return key, {"delay": delay}
-    return "", {"reason": "key must be a text, delay a whole number", "value": base64.b64encode(message.value).decode()}
+        flight = read(message.value)
+    except MALFORMED as error:
+        return "", Rejected(str(error), base64.b64encode(message.value).decode())
+    return flight.key, flight
 
 
-def count(state: tuple[int, int] | None, flight: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int]]:
+def count(state: tuple[int, int] | None, flight: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     """Count one flight."""
     number, total = state or (0, 0)
-    state = number + 1, total + flight["delay"]
+    state = number + 1, total + flight.delay
     return state, state
 
 
 def counted(item: tuple[str, tuple[int, int]]) -> Any:
     """Return the record for the output."""
     key, (number, total) = item
-    return KafkaSinkMessage(key.encode(), orjson.dumps({"key": key, "count": number, "mean": total / number}))
+    return KafkaSinkMessage(key.encode(), write(Result(key, number, total / number)))
 
 
-def rejected(item: tuple[str, dict[str, Any]]) -> Any:
+def rejected(item: tuple[str, Any]) -> Any:
     """Return the record for the reject topic."""
-    return KafkaSinkMessage(None, orjson.dumps(item[1]))
+    return KafkaSinkMessage(None, write(item[1]))
 
 
 def flow() -> Any:
@@ -59,7 +56,7 @@ def flow() -> Any:
     settings = from_environment()
     graph = Dataflow("flights")
     messages = op.input("input", graph, KafkaSource([settings.servers], [settings.input], batch_size=_BATCH))
-    parts = op.branch("is-good", op.map("parse", messages, parse), lambda item: "delay" in item[1])
+    parts = op.branch("is-good", op.map("parse", messages, parse), lambda item: isinstance(item[1], Flight))
     counts = op.map("counted", op.stateful_map("count", parts.trues, count), counted)
     op.output("counts", counts, KafkaSink([settings.servers], settings.output))
     op.output("rejects", op.map("rejected", parts.falses, rejected), KafkaSink([settings.servers], settings.rejects))

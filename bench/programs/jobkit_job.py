@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import NamedTuple
 
-import orjson
 from jobkit import batches
 from jobkit.batches import BYTES_AS_TEXT, Batching, Context, KeyedFunction
 from pyflink.common import WatermarkStrategy
 from pyflink.datastream import StreamExecutionEnvironment
 
+from .flight import MALFORMED, Flight, Rejected, Result, read, write
 from .kafka import sink, source
 from .settings import Settings
 
 
 class Malformed(ValueError):
     """A record that is no flight."""
-
-
-class Flight(NamedTuple):
-    """What the job needs of a flight."""
-
-    key: str
-    delay: int
 
 
 @dataclass
@@ -43,41 +34,37 @@ class RunningMean(KeyedFunction[Flight, Mean]):
 
     state = Mean
 
-    def process(self, key: str, state: Mean, records: list[Flight], context: Context) -> list[str]:  # noqa: ARG002  (jobkit's names)
+    def process(self, key: str, state: Mean, records: list[Flight], context: Context) -> list[bytes]:  # noqa: ARG002  (jobkit's names)
         """Count some flights."""
         results = []
         for flight in records:
             state.count += 1
             state.total += flight.delay
-            results.append(f'{{"key":"{key}","count":{state.count},"mean":{state.total / state.count}}}')
+            results.append(write(Result(key, state.count, state.total / state.count)))
         return results
 
 
 class LatestMean(RunningMean):
     """Emits count and mean once for each batch of a key, after its last flight."""
 
-    def process(self, key: str, state: Mean, records: list[Flight], context: Context) -> list[str]:  # noqa: ARG002  (jobkit's names)
+    def process(self, key: str, state: Mean, records: list[Flight], context: Context) -> list[bytes]:  # noqa: ARG002  (jobkit's names)
         """Count some flights."""
         state.count += len(records)
         state.total += sum(flight.delay for flight in records)
-        return [f'{{"key":"{key}","count":{state.count},"mean":{state.total / state.count}}}']
+        return [write(Result(key, state.count, state.total / state.count))]
 
 
 def parse(value: bytes) -> Flight:
     """Read a flight."""
     try:
-        fields = orjson.loads(value)
-        key, delay = fields["key"], fields["delay"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Malformed(f"{type(error).__name__}: {error}") from None
-    if type(key) is not str or type(delay) is not int:
-        raise Malformed("wrong type")
-    return Flight(key, delay)
+        return read(value)
+    except MALFORMED as error:
+        raise Malformed(str(error)) from None
 
 
-def rejected(value: bytes, error: Exception) -> str:
+def rejected(value: bytes, error: Exception) -> bytes:
     """Return the record for the topic of rejected ones."""
-    return json.dumps({"reason": str(error), "value": base64.b64encode(value).decode()})
+    return write(Rejected(str(error), base64.b64encode(value).decode()))
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings) -> None:

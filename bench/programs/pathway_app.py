@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 
-import orjson
 import pathway as pw  # type: ignore[import-not-found]
+from flight import MALFORMED, read  # type: ignore[import-not-found]
 from settings import from_environment  # type: ignore[import-not-found]
 
 _AUTOCOMMIT_MS = 200
@@ -15,11 +15,10 @@ _AUTOCOMMIT_MS = 200
 def parse(value: bytes) -> tuple[str, int, str]:
     """Return a flight's key and delay, and an empty reason; or a reason."""
     try:
-        flight = orjson.loads(value)
-        key, delay = flight["key"], flight["delay"]
-    except (ValueError, KeyError, TypeError) as error:
-        return "", 0, repr(error)
-    return (key, delay, "") if type(key) is str and type(delay) is int else ("", 0, "key must be a text, delay a whole number")
+        flight = read(value)
+    except MALFORMED as error:
+        return "", 0, str(error)
+    return flight.key, flight.delay, ""
 
 
 @pw.udf(deterministic=True)  # type: ignore[untyped-decorator]

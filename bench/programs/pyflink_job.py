@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-import orjson
 from pyflink.common import Types, WatermarkStrategy
 from pyflink.datastream import KeyedProcessFunction, OutputTag, ProcessFunction, RuntimeContext, StreamExecutionEnvironment
 from pyflink.datastream.state import ValueStateDescriptor
 
+from .flight import MALFORMED, Rejected, Result, read, write
 from .kafka import sink, source
 from .settings import Settings
 
@@ -23,15 +23,11 @@ class Parse(ProcessFunction):  # type: ignore[misc]
         """Parse one record."""
         del ctx
         try:
-            flight = orjson.loads(value)
-            key, delay = flight["key"], flight["delay"]
-        except (ValueError, KeyError, TypeError) as error:
-            yield REJECTED, _rejected(value, repr(error))
-            return
-        if type(key) is str and type(delay) is int:
-            yield key, delay
+            flight = read(value)
+        except MALFORMED as error:
+            yield REJECTED, write(Rejected(str(error), base64.b64encode(value.encode()).decode())).decode()
         else:
-            yield REJECTED, _rejected(value, "key must be a text, delay a whole number")
+            yield flight.key, flight.delay
 
 
 class Count(KeyedProcessFunction):  # type: ignore[misc]
@@ -48,7 +44,7 @@ class Count(KeyedProcessFunction):  # type: ignore[misc]
         count, total = self._state.value() or (0, 0)
         count, total = count + 1, total + delay
         self._state.update((count, total))
-        yield orjson.dumps({"key": key, "count": count, "mean": total / count}).decode()
+        yield write(Result(key, count, total / count)).decode()
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
@@ -58,7 +54,3 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     counts = parsed.key_by(lambda flight: flight[0], Types.STRING()).process(Count(), Types.STRING())
     counts.sink_to(sink(settings, settings.output))
     parsed.get_side_output(REJECTED).sink_to(sink(settings, settings.rejects))
-
-
-def _rejected(value: str, reason: str) -> str:
-    return orjson.dumps({"reason": reason, "value": base64.b64encode(value.encode()).decode()}).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import orjson
+from flight import MALFORMED, read  # type: ignore[import-not-found]
 from quixstreams import Application, State  # type: ignore[import-not-found]
 from settings import from_environment  # type: ignore[import-not-found]
 
@@ -13,13 +13,10 @@ from settings import from_environment  # type: ignore[import-not-found]
 def parse(value: bytes) -> dict[str, Any]:
     """Return a flight's key and delay, or why there are none, with the bytes."""
     try:
-        flight = orjson.loads(value)
-        key, delay = flight["key"], flight["delay"]
-    except (ValueError, KeyError, TypeError) as error:
-        return {"reason": repr(error), "value": base64.b64encode(value).decode()}
-    if type(key) is str and type(delay) is int:
-        return {"key": key, "delay": delay}
-    return {"reason": "key must be a text, delay a whole number", "value": base64.b64encode(value).decode()}
+        flight = read(value)
+    except MALFORMED as error:
+        return {"reason": str(error), "value": base64.b64encode(value).decode()}
+    return {"key": flight.key, "delay": flight.delay}
 
 
 def count(value: bytes, state: State) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def test_a_class_of_records_must_have_fields() -> None:
     env.set_max_parallelism(128)
     values = env.from_collection(["a"], Types.STRING())
     no_class: Any = dict
-    with pytest.raises(ConfigurationError, match=r"is a dataclass or a NamedTuple\. Found: <class 'dict'>"):
+    with pytest.raises(ConfigurationError, match=r"is a dataclass, a NamedTuple or a Struct of msgspec's\. Found: <class 'dict'>"):
         read(values, parse, record=no_class, key=lambda word: word.text, rejected=lambda value, _: value, uid="read")
 
 

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 import pytest
 from jobkit.batches import KeyedFunction
 from jobkit.batches._states import Cache, Codec, as_tuple, fields_of
@@ -34,6 +35,13 @@ class Pair(NamedTuple):
 
     left: int = 1
     right: str = "r"
+
+
+class Struct(msgspec.Struct):
+    """A state that is a Struct."""
+
+    count: int = 0
+    names: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 @dataclass
@@ -70,7 +78,7 @@ def codec(kind: Any, version: int = 1, migrate: Any = None) -> Codec[Any]:
     return Codec(type("Function", (KeyedFunction,), members)())
 
 
-STATES = [Totals(3, {"a": [1], "": []}, None), Pair(5, "x"), Single((3,)), Single([]), Single(None), Totals()]
+STATES = [Totals(3, {"a": [1], "": []}, None), Pair(5, "x"), Single((3,)), Single([]), Single(None), Totals(), Struct(3, {"a": 1})]
 
 
 @pytest.mark.parametrize("state", STATES, ids=repr)
@@ -125,10 +133,10 @@ def test_python_s_own_classes_may_be_kept(value: Any) -> None:
     assert type(restored.only) is type(value)
 
 
-@pytest.mark.parametrize("value", [Color.RED, Own(1), Pair(), {"a": [Own(1)]}, {Color.RED: 1}, (Decimal(1), Own(1))], ids=repr)
+@pytest.mark.parametrize("value", [Color.RED, Own(1), Pair(), {"a": [Own(1)]}, Struct(), {Color.RED: 1}, (Decimal(1), Own(1))], ids=repr)
 def test_an_object_of_the_users_in_a_state_is_refused(value: Any) -> None:
     """The class, and the function whose state it is, are named."""
-    with pytest.raises(ConfigurationError, match=rf"state of Function holds an object of the class {__name__}\.(Color|Own|Pair)\."):
+    with pytest.raises(ConfigurationError, match=rf"state of Function holds an object of the class {__name__}\.(Color|Own|Pair|Struct)\."):
         codec(Single).pack(Single(value))
 
 
@@ -182,6 +190,16 @@ class Sharing(NamedTuple):
     counts: dict[str, int] = {}  # noqa: RUF012
 
 
+class Keywords(msgspec.Struct, kw_only=True):
+    """Not made of values in their order."""
+
+    count: int = 0
+
+
+OfTheScript = msgspec.defstruct("OfTheScript", [("count", int, 0)], module="__main__")
+"""As one that is written in the script that is run."""
+
+
 class Plain:
     """No fields that one could know of."""
 
@@ -192,9 +210,11 @@ class Plain:
         (None, r"Function does not say what its state is\. Give it an attribute: state ="),
         (Totals(), r"Function does not say what its state is\."),
         (NoDefault, r"state of NoDefault cannot be made for a new key\. Found: .*count.*Give each field a default"),
-        (Plain, r"is a dataclass or a NamedTuple\. Found: .*Plain"),
-        (dict, r"is a dataclass or a NamedTuple\. Found: <class 'dict'>"),
-        (tuple, r"is a dataclass or a NamedTuple\."),
+        (Plain, r"is a dataclass, a NamedTuple or a Struct of msgspec's\. Found: .*Plain"),
+        (dict, r"is a dataclass, a NamedTuple or a Struct of msgspec's\. Found: <class 'dict'>"),
+        (tuple, r"is a dataclass, a NamedTuple or a Struct of msgspec's\."),
+        (Keywords, r"Keywords cannot be made of the values of its fields, count\."),
+        (OfTheScript, r"OfTheScript is a Struct of msgspec's, which TaskManagers have to import\. Found: it is in the script"),
         (ByKeyword, r"ByKeyword cannot be made of the values of its fields, count\."),
         (Derived, r"Derived cannot be made of the values of its fields, count, double\."),
         (Passing, r"Passing cannot be made of the values of its fields, first, last\."),
@@ -213,6 +233,7 @@ def test_records_need_no_defaults() -> None:
     assert as_tuple(NoDefault)(NoDefault(3)) == (3,)
     assert as_tuple(Pair)(Pair(1, "a")) == (1, "a")
     assert as_tuple(Own)(Own(7)) == (7,)
+    assert as_tuple(Struct)(Struct(1, {"a": 2})) == (1, {"a": 2})
     assert as_tuple(Totals)(Totals(1, {}, 2)) == (1, {}, 2)
     with pytest.raises(ConfigurationError, match="ByKeyword"):
         as_tuple(ByKeyword)

@@ -109,7 +109,7 @@ def test_an_interrupted_run_is_resumed_and_the_result_is_exact(project: Project,
     assert "A local run of this project is up already." in notes(1)
     first.send_signal(signal.SIGINT)
     code, stdout = finish(first)
-    assert code == 130
+    assert code == 130, stdout + notes()
     document: dict[str, Any] = json.loads(stdout)
     assert document["state"] == "interrupted"
     assert (Path(document["checkpoint"]) / "_metadata").is_file()

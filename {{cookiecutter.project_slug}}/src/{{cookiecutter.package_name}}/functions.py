@@ -9,7 +9,7 @@ from jobkit.batches import Context, KeyedFunction
 from pyflink.common import Types
 from pyflink.datastream import OutputTag
 
-from .records import HOUR, Delays, Flight
+from .records import HOUR, NONE, Delays, Flight, add
 
 LATE = OutputTag("late", Types.STRING())
 
@@ -45,15 +45,12 @@ class DelaysByHour(KeyedFunction[Flight, Hours]):
             if end <= context.watermark or (state.emitted is not None and hour <= state.emitted):
                 yield LATE, flight.original
                 continue
-            delays = Delays.of(flight.delay)
             so_far = state.delays.get(hour)
             if so_far is None:
                 context.register_event_time_timer(end)
-            else:
-                delays = Delays(*so_far) + delays
-            state.delays[hour] = (delays.flights, delays.total, delays.longest, delays.delayed)
+            state.delays[hour] = add(so_far or NONE, flight.delay)
 
-    def on_timer(self, key: str, state: Hours, timestamp: int, context: Context) -> Iterator[str]:
+    def on_timer(self, key: str, state: Hours, timestamp: int, context: Context) -> Iterator[bytes]:
         """Emit the hour that is over, and forget it."""
         hour = timestamp + 1 - HOUR
         yield Delays(*state.delays.pop(hour)).to_json(key, hour)

@@ -7,9 +7,9 @@ import json
 import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-import orjson
+import msgspec
 
 HOUR = 3_600_000
 """Milliseconds in the hours that delays are counted by."""
@@ -20,15 +20,40 @@ DELAYED = 15
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DATE = re.compile(r"([0-9]{4})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2})")
 _AIRPORT = re.compile(r"[A-Z]{3}")
-_FIELDS: dict[str, type[Any]] = {"date": str, "delay": int, "distance": int, "origin": str, "destination": str}
 _LARGEST = 2**31
+_KINDS: dict[str, type[Any]] = {"date": str, "delay": int, "distance": int, "origin": str, "destination": str}
 
 
 class Malformed(ValueError):
     """A record that is no flight; the message says why, and begins with the kind of mistake."""
 
 
-class Flight(NamedTuple):
+class Departure(msgspec.Struct):
+    """A record of the topic of flights, with what is needed of it: msgspec reads it from JSON, and checks the types."""
+
+    date: str
+    delay: Annotated[int, msgspec.Meta(ge=-_LARGEST, lt=_LARGEST)]
+    distance: Annotated[int, msgspec.Meta(ge=-_LARGEST, lt=_LARGEST)]
+    origin: str
+    destination: str
+
+
+class Row(msgspec.Struct):
+    """A record of the topic of delays."""
+
+    origin: str
+    hour: str
+    flights: int
+    mean_delay: float
+    max_delay: int
+    late_share: float
+
+
+_read = msgspec.json.Decoder(Departure).decode
+_write = msgspec.json.Encoder().encode
+
+
+class Flight(msgspec.Struct):
     """A departure.
 
     Attributes:
@@ -64,27 +89,10 @@ class Delays(NamedTuple):
     longest: int
     delayed: int
 
-    @classmethod
-    def of(cls, delay: int) -> Delays:
-        """Return the delays of a single flight."""
-        return cls(1, delay, delay, int(delay >= DELAYED))
-
-    def __add__(self, other: Delays) -> Delays:  # type: ignore[override]
-        """Return the delays of both sets of flights; it is a tuple only because none is made faster."""
-        longest = max(self.longest, other.longest)
-        return Delays(self.flights + other.flights, self.total + other.total, longest, self.delayed + other.delayed)
-
-    def to_json(self, origin: str, hour: int) -> str:
-        """Return the row for `delay-stats`; equal delays give equal text."""
-        row = {
-            "origin": origin,
-            "hour": format_date(hour),
-            "flights": self.flights,
-            "mean_delay": self.total / self.flights,
-            "max_delay": self.longest,
-            "late_share": self.delayed / self.flights,
-        }
-        return orjson.dumps(row).decode()
+    def to_json(self, origin: str, hour: int) -> bytes:
+        """Return the row for `delay-stats`; equal delays give equal bytes."""
+        mean, share = self.total / self.flights, self.delayed / self.flights
+        return _write(Row(origin, format_date(hour), self.flights, mean, self.longest, share))
 
 
 def parse(value: bytes) -> Flight:
@@ -97,21 +105,23 @@ def parse(value: bytes) -> Flight:
         Malformed: When it is no flight. Every other value is a flight, however unlikely.
     """
     try:
-        fields = orjson.loads(value)
-    except ValueError:
-        fields = _object(value)  # slower, and says what is wrong
-    if type(fields) is not dict:
-        raise Malformed("wrong type: not an object")
-    for name, kind in _FIELDS.items():
-        found = fields.get(name)
-        if type(found) is not kind:  # not isinstance: to Python, true is an int
-            raise Malformed(_mistake(fields, name, kind))
-        if kind is int and not -_LARGEST <= fields[name] < _LARGEST:
-            raise Malformed(f"wrong type: {name} is not an integer of 32 bits")
-    for name in ("origin", "destination"):
-        if not _is_airport(fields[name]):
+        departure = _read(value.decode())  # decoded, so that all of it is UTF-8, and not only what is needed
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        departure = _examined(value)  # slower, and says what is wrong
+    for name, code in ("origin", departure.origin), ("destination", departure.destination):
+        if not _is_airport(code):
             raise Malformed(f"wrong type: {name} is not an airport's code")
-    return Flight(fields["origin"], _milliseconds(fields["date"]), fields["delay"], value)
+    return Flight(departure.origin, _milliseconds(departure.date), departure.delay, value)
+
+
+NONE = (0, 0, -_LARGEST, 0)
+"""The fields of `Delays` before the first flight."""
+
+
+def add(so_far: tuple[int, int, int, int], delay: int) -> tuple[int, int, int, int]:
+    """Return the fields of `Delays` with one flight more; as a plain tuple, which is what a state holds, and quick to make."""
+    flights, total, longest, delayed = so_far
+    return flights + 1, total + delay, max(longest, delay), delayed + (delay >= DELAYED)
 
 
 @lru_cache(maxsize=10_000)
@@ -150,12 +160,20 @@ def _object(value: bytes) -> dict[str, Any]:
     return fields
 
 
-def _mistake(fields: dict[str, Any], name: str, kind: type) -> str:
-    if name not in fields:
-        return f"missing field: {name}"
-    if fields[name] is None:
-        return f"null field: {name}"
-    return f"wrong type: {name} is not {'a text' if kind is str else 'an integer'}"
+def _examined(value: bytes) -> Departure:
+    """Read a record with Python's own module, field by field, and say which one is wrong."""
+    fields = _object(value)
+    for name, kind in _KINDS.items():
+        found = fields.get(name)
+        if name not in fields:
+            raise Malformed(f"missing field: {name}")
+        if found is None:
+            raise Malformed(f"null field: {name}")
+        if type(found) is not kind:  # not isinstance: to Python, true is an int
+            raise Malformed(f"wrong type: {name} is not {'a text' if kind is str else 'an integer'}")
+        if kind is int and not -_LARGEST <= found < _LARGEST:
+            raise Malformed(f"wrong type: {name} is not an integer of 32 bits")
+    return Departure(**{name: fields[name] for name in _KINDS})
 
 
 @lru_cache(maxsize=10_000)

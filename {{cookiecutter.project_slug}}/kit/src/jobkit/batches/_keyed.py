@@ -108,11 +108,17 @@ class _Call:
         if state is None:
             state = self._fetch(key)
         context.key, context.is_cleared = key, False
-        for result in function(key, state, what, context) or ():
-            if type(result) is tuple:
-                self._put_aside(*result)
-            else:
-                self._main.append(result)  # type: ignore[arg-type]
+        results = function(key, state, what, context) or ()
+        if type(results) is not list:
+            results = list(results)
+        if tuple in map(type, results):
+            for result in results:
+                if type(result) is tuple:
+                    self._put_aside(*result)
+                else:
+                    self._main.append(result)  # type: ignore[arg-type]
+        else:
+            self._main += results  # type: ignore[arg-type]
         if context.is_cleared:
             operator._cache.drop(key)
             self._dirty.pop(key, None)

@@ -25,7 +25,7 @@ def fields_of(kind: type[Any]) -> tuple[str, ...]:
     """Return the fields of a state's, or a record's, class.
 
     Raises:
-        ConfigurationError: When it is neither a dataclass nor a NamedTuple.
+        ConfigurationError: When it is neither a dataclass, nor a NamedTuple, nor a Struct of msgspec's.
     """
     if dataclasses.is_dataclass(kind):
         # dataclasses.fields() finds none in a class that was pickled by value, as those of a script and of a test are: it asks
@@ -36,8 +36,13 @@ def fields_of(kind: type[Any]) -> tuple[str, ...]:
         return names
     if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return tuple(kind._fields)
+    if isinstance(kind, type) and hasattr(kind, "__struct_fields__"):  # jobkit needs no msgspec, so it does not import it
+        _require_importable(kind)
+        names = tuple(kind.__struct_fields__)
+        _require_positional(kind, names)
+        return names
     raise ConfigurationError(
-        "A class of states, or of records, is a dataclass or a NamedTuple.",
+        "A class of states, or of records, is a dataclass, a NamedTuple or a Struct of msgspec's.",
         found=f"{kind!r}",
         remedy="Write @dataclass above it, and give each field a default.",
     )
@@ -50,7 +55,17 @@ def _require_positional(kind: type[Any], names: tuple[str, ...]) -> None:
         raise ConfigurationError(
             f"A {kind.__name__} cannot be made of the values of its fields, {', '.join(names)}.",
             found=f"{kind.__name__}{inspect.signature(kind)}",
-            remedy="Write a dataclass without kw_only, init=False, InitVar and an __init__ of its own.",
+            remedy="Write the class without kw_only, init=False, InitVar and an __init__ of its own.",
+        )
+
+
+def _require_importable(kind: type[Any]) -> None:
+    """Refuse a Struct of the script that is run: its class would be sent by value, and arrive without its fields."""
+    if kind.__module__ == "__main__":
+        raise ConfigurationError(
+            f"{kind.__name__} is a Struct of msgspec's, which TaskManagers have to import.",
+            found="it is in the script that is run",
+            remedy="Move it into a module of its own.",
         )
 
 

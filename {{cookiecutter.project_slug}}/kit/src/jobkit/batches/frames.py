@@ -23,8 +23,10 @@ def split(batch: bytes) -> list[bytes]:
 def join(texts: Sequence[str | bytes]) -> bytes:
     """Return the batch of some texts, at least one; a `str` in UTF-8."""
     try:
-        content = "\n".join(cast("Sequence[str]", texts)).encode()
-    except TypeError:
+        content = (
+            b"\n".join(cast("Sequence[bytes]", texts)) if type(texts[0]) is bytes else "\n".join(cast("Sequence[str]", texts)).encode()
+        )
+    except TypeError:  # some of each
         content = b"\n".join(_encoded(texts))
     if content and content.count(b"\n") == len(texts) - 1:
         return _SEPARATED + content

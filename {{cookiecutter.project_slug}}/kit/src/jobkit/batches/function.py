@@ -18,7 +18,7 @@ class KeyedFunction(Generic[R, S]):
     """A function over one key, its state, and a list of its records; subclass it.
 
     Attributes:
-        state: The class of a key's state: a dataclass, or a NamedTuple, that can be made without arguments. Its fields hold
+        state: The class of a key's state: a dataclass, a NamedTuple or a Struct of msgspec's, made without arguments. Its fields hold
             numbers, texts, bytes, None, and tuples, lists, sets and dictionaries of such; dates and decimals, too.
         version: Of the state's class. Count it up when its fields change, and write `migrate`.
     """

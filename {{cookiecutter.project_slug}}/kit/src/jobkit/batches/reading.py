@@ -83,7 +83,7 @@ def read(  # noqa: PLR0913  (each is a decision of the job's)
     Args:
         values: Texts in ISO 8859-1, which has a character for each byte: `SimpleStringSchema("ISO-8859-1")` makes them.
         parse: Makes a record of a text's bytes.
-        record: The record's class, a NamedTuple or a dataclass.
+        record: The record's class: a dataclass, a NamedTuple or a Struct of msgspec's.
         key: Returns a record's key: a text or, with `key_type`, a number.
         uid: The operator's uid. What is added on the way gets uids that begin with it.
         event_time: Returns a record's event time, in milliseconds since 1970.

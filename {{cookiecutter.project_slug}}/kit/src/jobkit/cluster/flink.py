@@ -33,6 +33,8 @@ _DEFAULTS = {
     "taskmanager.memory.process.size": "1280m",
     # Waiting for slots that will never come is no use on a cluster that does not grow.
     "slot.request.timeout": "60 s",
+    # A TaskManager that does not answer for 10 s, Flink's default, is not lost on a busy machine; heartbeats tell of those that are.
+    "pekko.ask.timeout": "60 s",
     "taskmanager.numberOfTaskSlots": "1",
     # What REST answers is as new as the question; Flink's defaults are 3 and 10 seconds.
     "web.refresh-interval": "100",

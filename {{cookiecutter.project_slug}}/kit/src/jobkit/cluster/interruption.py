@@ -31,6 +31,16 @@ def ignored() -> Iterator[None]:
 
 
 @contextmanager
+def postponed() -> Iterator[None]:
+    """Let a signal that comes meanwhile interrupt afterwards: who starts a process must have it in hand first. For the main thread."""
+    came: list[int] = []
+    with _handlers(lambda number, _: came.append(number)):
+        yield
+    for number in came[:1]:
+        signal.raise_signal(number)
+
+
+@contextmanager
 def hang_up_ignored() -> Iterator[None]:
     """Go on when the terminal is gone, such as an ssh session that drops. For the main thread."""
     with _handlers(signal.SIG_IGN, (signal.SIGHUP,)):

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..cluster import interruption
 from ..cluster.waiting import until
 from .report import Sampled
 from .samples import Recording
@@ -31,21 +32,21 @@ def sample(targets: Sequence[Target], seconds: int, progress: Callable[[float], 
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        started: list[tuple[Target, Recording, Recording]] = []
+        recordings: list[Recording] = []
         try:
             before = [thread_names(target) for target in targets]
             for target in targets:
-                every, holding = (Recording(target.pid, target.label, [kind], seconds=seconds, folder=folder) for kind in _KINDS)
-                started.append((target, every, holding))
-            _wait([recording for _, *both in started for recording in both], seconds, progress)
+                for kind in _KINDS:
+                    with interruption.postponed():
+                        recordings.append(Recording(target.pid, target.label, [kind], seconds=seconds, folder=folder))
+            _wait(recordings, seconds, progress)
             return [
                 Sampled(target, every.stacks(), holding.stacks(), every.seconds, {**threads, **thread_names(target)})
-                for (target, every, holding), threads in zip(started, before, strict=True)
+                for target, every, holding, threads in zip(targets, recordings[::2], recordings[1::2], before, strict=True)
             ]
         finally:
-            for _, *both in started:
-                for recording in both:
-                    recording.end()
+            for recording in recordings:
+                recording.end()
 
 
 def _wait(recordings: Sequence[Recording], seconds: int, progress: Callable[[float], None]) -> None:
