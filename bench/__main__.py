@@ -27,7 +27,7 @@ _NOTES = Console(stderr=True)
 
 
 def main(  # noqa: PLR0913, PLR0917  (options are arguments)
-    records: Annotated[int, typer.Option(help="Records of each input.", min=1_000)] = 3_500_000,
+    records: Annotated[int, typer.Option(help="Records of each input.", min=1_000)] = 15_000_000,
     keys: Annotated[str, typer.Option(help="Numbers of keys, one input for each, separated by commas.")] = "229,20000,1000000",
     rounds: Annotated[int, typer.Option(help="How often each contender runs on each input.", min=1)] = 3,
     contenders: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from jobkit.testing import report
 
 from tests.kit.cluster.conftest import copy_of_tally
 
@@ -203,3 +204,13 @@ def test_without_a_cluster_nothing_is_imported_or_started(tmp_path: Path) -> Non
     run = run_pytest(project.root, WITHOUT_A_CLUSTER, code=0)
     assert not project.work.exists()
     assert "flink" not in run.output
+
+
+def test_logs_that_cannot_be_kept_do_not_end_the_run(tmp_path: Path) -> None:
+    """As on a full disk, which is why tests fail then: the report says so, and has the ends of the logs."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "flink.log").write_text("2026-01-01 ERROR No space left on device\n")
+    (tmp_path / "a-file").touch()
+    sections = dict(report.sections([], {"cluster-1": tmp_path / "logs"}, tmp_path / "a-file" / "kept", since=0))
+    assert sections["Flink: the end of cluster-1/flink.log"].endswith("ERROR No space left on device")
+    assert re.match(r"could not be kept: .+a-file", sections["Flink: the whole logs"])

@@ -34,14 +34,14 @@ def sections(jobs: Iterable[Job], logs: Mapping[str, Path], kept: Path, since: f
         yield from _of_the_job(job)
     files = {name: _files(folder) for name, folder in logs.items()}
     concerned = {name: found for name, found in files.items() if any(file.stat().st_mtime >= since for file in found)}
-    _keep(concerned, kept)
+    unkept = _keep(concerned, kept)
     for name, found in concerned.items():
         for file in found:
             end = _end(file) if file.stat().st_mtime >= since else ""
             if end:
                 yield f"Flink: the end of {name}/{file.name}", end
     if concerned:
-        yield "Flink: the whole logs", str(kept)
+        yield "Flink: the whole logs", f"could not be kept: {unkept}" if unkept else str(kept)
 
 
 def clarify(error: BaseException, logs: Mapping[str, Path], kept: Path) -> None:
@@ -109,18 +109,22 @@ def _files(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.iterdir()) if file.is_file() and file.stat().st_size] if folder.is_dir() else []
 
 
-def _keep(logs: Mapping[str, Iterable[Path]], kept: Path) -> None:
-    """Copy logs; one session at a time, since another one may run the same test of the same project."""
+def _keep(logs: Mapping[str, Iterable[Path]], kept: Path) -> str:
+    """Copy logs; one session at a time, since another one may run the same test of the same project. Return why it fails, if it does."""
     if not logs:
-        return
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with (kept.parent / ".lock").open("w") as lock:
-        fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
-        shutil.rmtree(kept, ignore_errors=True)
-        for name, files in logs.items():
-            (kept / name).mkdir(parents=True)
-            for file in files:
-                shutil.copy2(file, kept / name / file.name)
+        return ""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with (kept.parent / ".lock").open("w") as lock:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
+            shutil.rmtree(kept, ignore_errors=True)
+            for name, files in logs.items():
+                (kept / name).mkdir(parents=True)
+                for file in files:
+                    shutil.copy2(file, kept / name / file.name)
+    except OSError as error:  # a disk that is full is why the test failed, most likely: the report has to say so
+        return str(error)
+    return ""
 
 
 def _end(file: Path) -> str:
