@@ -298,6 +298,8 @@ def stage(folder: Path, *, session: bool = True, more: Mapping[str, str] = Mappi
     finally:
         cluster.stop()
         broker.stop()
+        for data in {*(folder / "cluster").glob("*"), folder / "kafka"} - {folder / "cluster" / "logs"}:
+            shutil.rmtree(data, ignore_errors=True)
 
 
 @contextmanager

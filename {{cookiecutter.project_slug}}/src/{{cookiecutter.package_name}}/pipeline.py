@@ -24,9 +24,6 @@ from .settings import Settings
 MAX_PARALLELISM = 128
 """Into how many key groups the state is divided. It can never change without losing the state."""
 
-REQUEST_BYTES = 256 * 1024
-"""What goes to a partition in one request, at most. The producer's default, 16 KiB, makes a fast job wait for the broker."""
-
 
 def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     """Build the job; every operator has a uid, by which Flink finds its state again.
@@ -87,7 +84,8 @@ def _sink(settings: Settings, topic: str) -> KafkaSink:
         .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
         .set_transactional_id_prefix(f"{settings.job_name}-{topic}")
         .set_property("transaction.timeout.ms", str(settings.transaction_timeout * 1000))
-        .set_property("batch.size", str(REQUEST_BYTES))
+        # In one request to a partition, at most. The producer's default, 16 KiB, makes a fast job wait for the broker.
+        .set_property("batch.size", str(256 * 1024))
     )
     for key, value in settings.kafka.properties().items():
         builder.set_property(key, value)
