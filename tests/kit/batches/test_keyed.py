@@ -121,12 +121,87 @@ def test_keys_of_one_batch_do_not_mix(cached: int) -> None:
 
 @pytest.mark.parametrize("cached", [0, 1, 100])
 def test_a_cleared_state_is_gone(cached: int) -> None:
-    """What the batch goes on to change is not kept; the next one finds a new state, other keys keep theirs."""
+    """The next record finds a new one, in the same batch and in the next; other keys keep theirs."""
     bucket = Bucket(Obedient(), cached)
     bucket.process(a=order("1"), b=order("2"))
-    assert bucket.process(a=[order("clear"), order("rest")]) == ["a: 1 clear", "a: 1 clear rest"]
+    assert bucket.process(a=[order("clear"), order("rest")]) == ["a: 1 clear", "a: rest"]
+    assert bucket.contents()[0] == {"a": (1, (["rest"], 0)), "b": (1, (["2"], 0))}
+    assert bucket.process(a=[order("3"), order("clear"), order("4"), order("clear")]) == [
+        "a: rest 3",
+        "a: rest 3 clear",
+        "a: 4",
+        "a: 4 clear",
+    ]
     assert bucket.contents()[0] == {"b": (1, (["2"], 0))}
-    assert bucket.process(a=order("3"), b=order("4")) == ["a: 3", "b: 2 4"]
+    assert bucket.process(a=order("5"), b=order("6")) == ["a: 5", "b: 2 6"]
+
+
+@pytest.mark.parametrize("cached", [0, 1, 100])
+def test_a_function_over_batches_has_one_state_a_batch(cached: int) -> None:
+    """What it changes after it has cleared the state is not kept."""
+
+    class Clearing(KeyedFunction[Order, Kept]):
+        state = Kept
+
+        def process(self, key: Any, state: Kept, records: list[Order], context: Context) -> list[Result]:
+            state.seen += [record.what for record in records]
+            if "clear" in state.seen:
+                context.clear_state()
+                state.seen.append("too late")
+            return [f"{key}: {' '.join(state.seen)}"]
+
+    bucket = Bucket(Clearing(), cached)
+    assert bucket.process(a=[order("clear"), order("rest")], b=order("1")) == ["a: clear rest too late", "b: 1"]
+    assert bucket.contents()[0] == {"b": (1, (["1"], 0))}
+    assert bucket.process(a=order("2")) == ["a: 2"]
+
+
+class Looking(KeyedFunction[Order, Kept]):
+    """Keeps the records of which it is told to; looks at the others."""
+
+    state = Kept
+
+    def process(self, key: Any, state: Kept, records: list[Order], context: Context) -> None:  # noqa: ARG002
+        """Keep some, and have a timer for each key."""
+        for record in records:
+            context.register_event_time_timer(record.time)
+            if record.what == "keep":
+                state.seen.append(record.what)
+            elif record.what == "forget":
+                context.clear_state()
+
+    def on_timer(self, key: Any, state: Kept, timestamp: int, context: Context) -> None:
+        """Look at the state."""
+
+
+@pytest.mark.parametrize("cached", [0, 1, 100])
+def test_a_key_whose_state_is_as_new_leaves_nothing(cached: int) -> None:
+    """Or late records alone, and timers after a clear_state, would fill the state for ever."""
+    bucket = Bucket(Looking(), cached)
+    bucket.process(a=order("look", 7), b=order("keep", 7), c=[order("keep", 8), order("forget", 8)])
+    assert bucket.contents()[0] == {"b": (1, (["keep"], 0))}
+    bucket.advance(8)
+    assert bucket.contents() == ({"b": (1, (["keep"], 0))}, {}, {})
+    bucket.process(a=order("keep", 9), b=order("forget", 9))
+    assert bucket.contents()[0] == {"a": (1, (["keep"], 0))}
+    bucket.process(b=order("look", 9))
+    bucket.advance(9)
+    assert bucket.contents() == ({"a": (1, (["keep"], 0))}, {}, {})
+
+
+def test_a_state_that_is_as_new_again_is_kept() -> None:
+    """There was one in Flink, which would come back."""
+
+    class Undoing(KeyedFunction[Order, Kept]):
+        state = Kept
+
+        def process(self, key: Any, state: Kept, records: list[Order], context: Context) -> None:  # noqa: ARG002
+            state.seen = [record.what for record in records if record.what != "undo"]
+
+    bucket = Bucket(Undoing(), 0)
+    bucket.process(a=order("1"))
+    bucket.process(a=order("undo"))
+    assert bucket.contents()[0] == {"a": (1, ([], 0))}
 
 
 def test_clearing_what_was_never_there() -> None:
@@ -256,6 +331,42 @@ def test_results_are_texts_bytes_and_pairs() -> None:
     assert answers.side_output("apart") == [b"\xff", b"x"]
 
 
+def test_none_among_results_is_nothing() -> None:
+    """As where a comprehension says `text if it is wanted else None`."""
+    answers = KeyedOperator(Answers({"x": [None, "a", None, (ASIDE, "b")]}), Order)
+    answers.process("k", order("x"))
+    assert (answers.output, answers.side_output(ASIDE)) == (["a"], [b"b"])
+
+
+SINGLE: list[Any] = ["text", b"bytes", (ASIDE, "text")]
+
+
+@pytest.mark.parametrize("result", SINGLE, ids=lambda result: type(result).__name__)
+def test_a_single_result_is_refused(result: Any) -> None:
+    """Python would take a text apart into its characters, and bytes into numbers."""
+
+    class One(RecordFunction[Order, Kept]):
+        state = Kept
+
+        def process_record(self, key: Any, state: Kept, record: Order, context: Context) -> Any:  # noqa: ARG002
+            return result
+
+    with pytest.raises(ConfigurationError, match=r"Answers returned a single result\. Found: .*Return a list of results, or yield it"):
+        KeyedOperator(Answers({"x": result}), Order).process("k", order("x"))
+    with pytest.raises(ConfigurationError, match=r"One returned a single result"):
+        KeyedOperator(One(), Order).process("k", order("x"))
+
+
+WRONG_IDS = ["number", "dict", "no tag", "no text", "three", "bytearray"]
+
+
+@pytest.mark.parametrize("result", [7, {"a": 1}, ("aside", "text"), (ASIDE, 7), (ASIDE, "a", "b"), bytearray(b"x")], ids=WRONG_IDS)
+def test_what_is_no_result_is_refused(result: Any) -> None:
+    """It says what a result is."""
+    with pytest.raises(ConfigurationError, match=r"Answers returned something that is no result\. Found: .*A result is a text, bytes, or"):
+        KeyedOperator(Answers({"x": ["a", result]}), Order).process("k", order("x"))
+
+
 def test_output_that_is_no_utf_8_is_shown() -> None:
     """A job may write such bytes."""
     answers = KeyedOperator(Answers({"bytes": [b"a\xff"]}), Order)
@@ -276,11 +387,13 @@ def test_keys_have_types(key: Any, key_type: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "key_type", [Types.PICKLED_BYTE_ARRAY(), Types.TUPLE([Types.STRING()]), Types.PRIMITIVE_ARRAY(Types.BYTE())], ids=str
+    "key_type",
+    [Types.PICKLED_BYTE_ARRAY(), Types.TUPLE([Types.STRING()]), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.INT(), Types.BOOLEAN()],
+    ids=str,
 )
 def test_a_key_that_java_does_not_find_again_is_refused(key_type: Any) -> None:
     """In thread mode and with the hashmap backend its state would be new with each batch, and nothing would be said."""
-    with pytest.raises(ConfigurationError, match=r"is a text or a number.*Where: key_type\. Let `key` make one text"):
+    with pytest.raises(ConfigurationError, match=r"is a text or a number.*Where: key_type\. Take Types\.LONG\(\) for whole"):
         KeyedOperator(Obedient(), Order, key_type=key_type)
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import enum
+import math
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zlib import crc32
 
+import numpy as np
 import pytest
-from jobkit.batches import _buckets, frames, read
+from jobkit.batches import KeyedFunction, _buckets, frames, read
 from jobkit.batches._keyed import load
 from jobkit.batches._states import as_tuple
 from jobkit.batches.reading import Parsing, dump
 from jobkit.errors import ConfigurationError
 from jobkit.testing.operators import Operator
-from pyflink.common import Types
-from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.common import Types, WatermarkStrategy
+from pyflink.common.watermark_strategy import TimestampAssigner
+from pyflink.datastream import OutputTag, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
 BUCKETS = tuple(range(100, 116))
@@ -27,6 +32,13 @@ class Word(NamedTuple):
     text: str
     time: int
     value: Any = None
+
+
+@dataclass
+class Seen:
+    """A state."""
+
+    count: int = 0
 
 
 def parse(value: bytes) -> Word:
@@ -121,14 +133,30 @@ def test_a_key_is_in_the_same_group_for_ever(key: Any, group: int) -> None:
 
 def test_equal_keys_are_in_one_group() -> None:
     """What one dictionary takes for one key is one."""
-    for equal in ([1, 1.0, True], [0, False, -0.0], [2**70, float(2**70)]):
+    for equal in ([1, 1.0], [0, 0.0, -0.0], [2**70, float(2**70)]):
         assert len({_buckets.key_group(key, 128) for key in equal}) == 1, equal
 
 
-@pytest.mark.parametrize("key", [object(), None, ("a", 1), b"DTW", Decimal(1), range(3)], ids=lambda key: type(key).__name__)
+class Color(enum.IntEnum):
+    """Numbers with names."""
+
+    RED = 1
+
+
+class Name(str):
+    """A text with a class of its own."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [object(), None, ("a", 1), b"DTW", Decimal(1), range(3), True, math.nan, Color.RED, Name("DTW"), np.float64(1.5), np.int64(1)],
+    ids=lambda key: type(key).__name__,
+)
 def test_a_key_that_is_no_text_and_no_number_is_refused(key: Any) -> None:
-    """It would not be found again: by its address, or as an array to Java."""
-    with pytest.raises(ConfigurationError, match=r"A key is a text or a number\. Found: .*of the class (builtins|decimal)\."):
+    """It would not be found again: by its address, as an array to Java, or as something else than what it equals."""
+    with pytest.raises(ConfigurationError, match=r"A key is a text or a number\. Found: .*of the class \w"):
         _buckets.key_group(key, 128)
 
 
@@ -171,6 +199,66 @@ def test_a_class_of_records_must_have_fields() -> None:
         read(values, parse, record=no_class, key=lambda word: word.text, rejected=lambda value, _: value, uid="read")
 
 
+class ByTime(TimestampAssigner):
+    """What the jobs of PyFlink have for event time."""
+
+    def extract_timestamp(self, value: Any, record_timestamp: int) -> int:  # noqa: ARG002
+        """Take it from the record."""
+        return int(value.time)
+
+
+@pytest.mark.usefixtures("jvm")
+@pytest.mark.parametrize(
+    ("watermarks", "timed", "message"),
+    [
+        (
+            WatermarkStrategy.for_monotonous_timestamps,
+            False,
+            r"need event times.*Found: watermarks, and no event_time\..*Give it event_time=",
+        ),
+        (
+            lambda: WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(ByTime()),
+            True,
+            r"times that `event_time` returns\. Found: .*timestamp assigner.*Leave with_timestamp_assigner out",
+        ),
+    ],
+    ids=["no times", "an assigner"],
+)
+def test_watermarks_that_would_never_move_are_refused(watermarks: Any, timed: bool, message: str) -> None:  # noqa: FBT001
+    """When the job is built: its timers would not fire before the input ends."""
+    env = StreamExecutionEnvironment.get_execution_environment()
+    env.set_max_parallelism(128)
+    values = env.from_collection(["a"], Types.STRING())
+    with pytest.raises(ConfigurationError, match=message):
+        read(
+            values,
+            parse,
+            record=Word,
+            key=lambda word: word.text,
+            event_time=(lambda word: word.time) if timed else None,
+            watermarks=watermarks(),
+            rejected=lambda value, _: value,
+            uid="read",
+        )
+
+
+@pytest.mark.usefixtures("jvm")
+def test_a_side_output_is_the_same_stream_each_time() -> None:
+    """A second one would have the first one's uid."""
+
+    class Silent(KeyedFunction[Word, Seen]):
+        state = Seen
+
+    env = StreamExecutionEnvironment.get_execution_environment()
+    env.set_max_parallelism(128)
+    values = env.from_collection(["a"], Types.STRING())
+    records = read(values, parse, record=Word, key=lambda word: word.text, rejected=lambda value, _: value, uid="read").records
+    results = records.process(Silent(), uid="silent")
+    aside = OutputTag("aside", Types.STRING())
+    assert results.get_side_output(aside) is results.get_side_output(OutputTag("aside", Types.STRING()))
+    assert results.get_side_output(aside) is not results.get_side_output(OutputTag("apart", Types.STRING()))
+
+
 @pytest.mark.usefixtures("jvm")
 def test_the_uid_of_results_is_not_given_twice() -> None:
     """It is made from that of the function."""
@@ -180,3 +268,17 @@ def test_the_uid_of_results_is_not_given_twice() -> None:
     results = read(values, parse, record=Word, key=lambda word: word.text, rejected=lambda value, _: value, uid="read")
     with pytest.raises(TypeError, match="has a uid already, made from 'read-rejected'"):
         results.rejected.uid("mine")
+    with pytest.raises(TypeError, match="has a name already, made from 'read: rejected'"):
+        results.rejected.name("mine")
+
+
+@pytest.mark.usefixtures("jvm")
+@pytest.mark.parametrize("method", ["set_parallelism", "set_max_parallelism", "disable_chaining", "slot_sharing_group"])
+def test_operators_of_results_run_as_the_job_does(method: str) -> None:
+    """What PyFlink's stream lets one set is not set here in silence, nor by an error of Java's."""
+    env = StreamExecutionEnvironment.get_execution_environment()
+    env.set_max_parallelism(128)
+    values = env.from_collection(["a"], Types.STRING())
+    results = read(values, parse, record=Word, key=lambda word: word.text, rejected=lambda value, _: value, uid="read")
+    with pytest.raises(TypeError, match="around 'read: rejected' run with the parallelism and the chaining of the job"):
+        getattr(results.rejected, method)(*[] if method == "disable_chaining" else [1])

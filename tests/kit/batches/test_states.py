@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+import numpy as np
 import pytest
 from jobkit.batches import KeyedFunction
 from jobkit.batches._states import Cache, Codec, as_tuple, fields_of
@@ -31,7 +32,7 @@ class Totals:
 
 
 class Pair(NamedTuple):
-    """A state that is a NamedTuple."""
+    """A NamedTuple, whose fields cannot be set."""
 
     left: int = 1
     right: str = "r"
@@ -78,7 +79,7 @@ def codec(kind: Any, version: int = 1, migrate: Any = None) -> Codec[Any]:
     return Codec(type("Function", (KeyedFunction,), members)())
 
 
-STATES = [Totals(3, {"a": [1], "": []}, None), Pair(5, "x"), Single((3,)), Single([]), Single(None), Totals(), Struct(3, {"a": 1})]
+STATES = [Totals(3, {"a": [1], "": []}, None), Single((3,)), Single([]), Single(None), Totals(), Struct(3, {"a": 1})]
 
 
 @pytest.mark.parametrize("state", STATES, ids=repr)
@@ -140,6 +141,34 @@ def test_an_object_of_the_users_in_a_state_is_refused(value: Any) -> None:
         codec(Single).pack(Single(value))
 
 
+class Level(enum.IntEnum):
+    """A number of the user's."""
+
+    LOW = 1
+
+
+class Name(str):
+    """A text of the user's."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "value", [Level.LOW, Name("x"), [Level.LOW], {"a": (Name("x"),)}, {Level.LOW: 1}, {frozenset({Name("x")})}], ids=repr
+)
+def test_a_number_or_a_text_of_a_class_of_the_users_is_refused(value: Any) -> None:
+    """Its class would be named in the state, though it is a number."""
+    with pytest.raises(ConfigurationError, match=rf"state of Function holds an object of the class {__name__}\.(Level|Name)\."):
+        codec(Single).pack(Single(value))
+
+
+@pytest.mark.parametrize("value", [np.float64(1.5), np.int64(7), np.array([1.5]), [np.float32(1.5)], {"a": np.int8(1)}], ids=repr)
+def test_a_number_of_numpys_is_refused(value: Any) -> None:
+    """It looks like one of Python's, and a later NumPy may not read it."""
+    with pytest.raises(ConfigurationError, match=r"state of Function holds an object of the class numpy\."):
+        codec(Single).pack(Single(value))
+
+
 class Local:
     """Stands for a class that no other process can import."""
 
@@ -184,10 +213,20 @@ class Passing:
     last: int = 0
 
 
-class Sharing(NamedTuple):
-    """The default of a NamedTuple is one object for all."""
+COMMON: dict[str, int] = {}
 
-    counts: dict[str, int] = {}  # noqa: RUF012
+
+@dataclass
+class Sharing:
+    """The default is one object for all."""
+
+    counts: dict[str, int] = field(default_factory=lambda: COMMON)
+
+
+class Frozen(msgspec.Struct, frozen=True):
+    """Its fields cannot be set."""
+
+    count: int = 0
 
 
 class Keywords(msgspec.Struct, kw_only=True):
@@ -219,6 +258,9 @@ class Plain:
         (Derived, r"Derived cannot be made of the values of its fields, count, double\."),
         (Passing, r"Passing cannot be made of the values of its fields, first, last\."),
         (Sharing, r"All keys would share one dict: the default of Sharing\.counts\."),
+        (Pair, r"the fields of a Pair cannot be set\. Found: a NamedTuple\. Write a dataclass"),
+        (Own, r"the fields of a Own cannot be set\. Found: frozen=True\."),
+        (Frozen, r"the fields of a Frozen cannot be set\. Found: frozen=True\."),
     ],
 )
 def test_a_class_that_cannot_be_a_state_is_refused(kind: Any, message: str) -> None:

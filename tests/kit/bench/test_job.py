@@ -68,6 +68,12 @@ def test_a_job_that_reads_nothing_has_no_figures() -> None:
         course((1.0, 0), (2.0, 0)).steady(0.0, 1000)
 
 
+def test_a_job_that_stops_reading_has_no_figures() -> None:
+    """Nothing a second would be a figure; it is a failure."""
+    with pytest.raises(ClusterError, match=r"read nothing once it was warm\. Found: 500 records in all\. It is held up"):
+        course((1.0, 0), (2.0, 500), (60.0, 500)).steady(10.0, 1000)
+
+
 def test_the_course_begins_with_the_first_record() -> None:
     """A second each; between two looks records are spread evenly."""
     assert RUN.by_second() == [100, 100, 100, 100, 100, 100, 100, 100, 100, 40, 40, 20]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Hashable
 from typing import Any
 from zlib import crc32
@@ -54,15 +55,18 @@ def key_group(key: Hashable, count: int) -> int:
     Raises:
         ConfigurationError: When it is something else.
     """
-    return crc32(key.encode() if isinstance(key, str) else repr(_number(key)).encode()) % count
+    return crc32(key.encode() if type(key) is str else repr(_number(key)).encode()) % count
 
 
 def _number(key: Any) -> int | float:
-    """Return a number as it is written: True, 1 and 1.0 are one key to a dictionary."""
-    if isinstance(key, (bool, int)):
-        return int(key)
-    if isinstance(key, float):
-        return int(key) if key.is_integer() else float(key)
+    """Return a number as it is written: 1 and 1.0 are one key to a dictionary.
+
+    Of no other class, not even of one that inherits from these: Flink would write an enum's member otherwise than it is compared.
+    """
+    if type(key) is int:
+        return key
+    if type(key) is float and not math.isnan(key):  # which equals no key, not even itself
+        return int(key) if key.is_integer() else key
     raise ConfigurationError(
         "A key is a text or a number.",
         found=f"{key!r}, of the class {type(key).__module__}.{type(key).__qualname__}",

@@ -10,7 +10,7 @@ from itertools import starmap
 from typing import Any
 
 from pyflink.common import Types
-from pyflink.common.typeinfo import BasicTypeInfo, TypeInformation
+from pyflink.common.typeinfo import TypeInformation
 from pyflink.datastream import OutputTag
 from pyflink.datastream.functions import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapState, MapStateDescriptor
@@ -20,10 +20,11 @@ from . import _garbage, frames
 from ._states import Cache, Codec
 from ._timers import AtHand, InFlink, Timers, ordered
 from .context import EVENT_TIME, PROCESSING_TIME, Context
-from .function import KeyedFunction, Result
+from .function import KeyedFunction, Result, one_by_one
 from .results import tag
 
 _STATES = "states"
+_TEXTS = {str, bytes}
 TIMERS = {EVENT_TIME: "event-time-timers", PROCESSING_TIME: "processing-time-timers"}
 """The states that hold which keys of a bucket have a timer at which time."""
 
@@ -95,6 +96,7 @@ class _Call:
         self._timers: dict[str, AtHand | InFlink] = {}
         self._dirty: dict[Hashable, Any] = {}
         self._cleared: set[Hashable] = set()
+        self._new: set[Hashable] = set()
         self._main: list[str | bytes] = []
         self._sides: dict[str, list[str | bytes]] = defaultdict(list)
         self._tags: dict[str, OutputTag] = {}
@@ -107,23 +109,24 @@ class _Call:
         state = operator._cache.get(key)
         if state is None:
             state = self._fetch(key)
-        context.key, context.is_cleared = key, False
-        results = function(key, state, what, context) or ()
+        context.key, context.is_cleared, context.renewed = key, False, None
+        results = function(key, state, what, context)
         if type(results) is not list:
-            results = list(results)
-        if tuple in map(type, results):
-            for result in results:
-                if type(result) is tuple:
-                    self._put_aside(*result)
-                else:
-                    self._main.append(result)  # type: ignore[arg-type]
-        else:
+            results = list(one_by_one(operator._function, results))
+        if _TEXTS.issuperset(map(type, results)):
             self._main += results  # type: ignore[arg-type]
+        else:
+            for result in results:
+                self._put(result)
         if context.is_cleared:
             operator._cache.drop(key)
             self._dirty.pop(key, None)
             self._cleared.add(key)
             return
+        if context.renewed is not None:
+            state = context.renewed
+            operator._cache.put(key, state)
+            self._new.add(key)
         if self._cleared:
             self._cleared.discard(key)
         self._dirty[key] = state
@@ -134,20 +137,40 @@ class _Call:
         state = self._dirty.get(key)
         if state is None:
             packed = None if key in self._cleared else operator._states.get(key)
-            state = operator._codec.new() if packed is None else operator._codec.unpack(packed)
+            if packed is None:
+                state = operator._codec.new()
+                self._new.add(key)
+            else:
+                state = operator._codec.unpack(packed)
         operator._cache.put(key, state)
         return state
 
-    def _put_aside(self, output_tag: OutputTag, text: str | bytes) -> None:
-        self._tags[output_tag.tag_id] = output_tag
-        self._sides[output_tag.tag_id].append(text)
+    def _put(self, result: Any) -> None:
+        match result:
+            case str() | bytes():
+                self._main.append(result)
+            case (OutputTag() as output_tag, (str() | bytes()) as text):
+                self._tags[output_tag.tag_id] = output_tag
+                self._sides[output_tag.tag_id].append(text)
+            case None:
+                pass
+            case _:
+                raise ConfigurationError(
+                    f"{type(self._operator._function).__name__} returned something that is no result.",
+                    found=f"{result!r}, of the class {type(result).__name__}"[:200],
+                    remedy="A result is a text, bytes, or a pair of an OutputTag and one of these: use json.dumps or str.",
+                )
 
     def end(self) -> Iterator[Any]:
         """Write what has changed, and return the outputs."""
         operator = self._operator
         if self._dirty:
             pack = operator._codec.pack
-            operator._put_all(operator._states, {key: pack(state) for key, state in self._dirty.items()})
+            packed = {key: pack(state) for key, state in self._dirty.items()}
+            if self._new:
+                self._leave_out_unchanged(packed)
+            if packed:
+                operator._put_all(operator._states, packed)
         for key in self._cleared:
             operator._states.remove(key)
         self.set_timers()
@@ -157,6 +180,16 @@ class _Call:
             yield frames.join(self._main)
         for tag_id, texts in self._sides.items():
             yield tag(self._tags[tag_id]), frames.join(texts)
+
+    def _leave_out_unchanged(self, packed: dict[Hashable, tuple[Any, ...]]) -> None:
+        """Keep no state for keys that had none and whose functions have changed nothing: they would stay for ever."""
+        operator = self._operator
+        unchanged = operator._codec.pack(operator._codec.new())
+        for key in self._new:
+            if packed.get(key) == unchanged:
+                del packed[key]
+                operator._cache.drop(key)
+                self._cleared.add(key)  # one that was forgotten in this call is still in Flink
 
     def timers(self, domain: str) -> AtHand | InFlink:
         """Return the timers of the bucket in a domain of time."""
@@ -180,13 +213,16 @@ class _Call:
 
 
 def _require_comparable(key_type: TypeInformation) -> None:
-    """Refuse keys that Java's maps do not find again: arrays, which is what tuples, bytes and pickled objects become."""
-    if not isinstance(key_type, BasicTypeInfo):
+    """Refuse keys that Java's maps do not find again: arrays, which is what tuples, bytes and pickled objects become.
+
+    And numbers that Java does not get from Python: each whole one comes as a Long.
+    """
+    if key_type not in (Types.STRING(), Types.LONG(), Types.DOUBLE()):
         raise ConfigurationError(
             "The key of a batch is a text or a number: another would not find its state in Flink's hashmap backend.",
             found=str(key_type),
             where="key_type",
-            remedy="Let `key` make one text of the parts of a key.",
+            remedy="Take Types.LONG() for whole numbers, Types.DOUBLE() for others, or let `key` make one text of the parts of a key.",
         )
 
 

@@ -100,6 +100,7 @@ class Codec(Generic[S]):
         self._kind, self._function = kind, function
         self._values = as_tuple(kind)
         self._names = fields_of(kind)
+        _require_settable(kind)
         self._require_own_values()
 
     def described(self) -> dict[str, Any]:
@@ -121,9 +122,7 @@ class Codec(Generic[S]):
             ConfigurationError: When it holds an object of the user's classes.
         """
         values = self._values(state)
-        try:
-            marshal.dumps(values)  # a quick way to see that there is nothing in it but Python's own types
-        except ValueError:
+        if not _is_plain(values):
             self._require_lasting(values)
         return self._function.version, values
 
@@ -154,11 +153,11 @@ class Codec(Generic[S]):
                 f"A state of {self._kind.__name__} cannot be made for a new key.", found=str(error), remedy="Give each field a default."
             ) from error
         for name, value, same in zip(self._names, one, other, strict=True):
-            if value is same and isinstance(value, (list, dict, set, bytearray)):
+            if value is same and not isinstance(value, Hashable):
                 raise ConfigurationError(
                     f"All keys would share one {type(value).__name__}: the default of {self._kind.__name__}.{name}.",
                     found=repr(value)[:200],
-                    remedy="Write a dataclass, and field(default_factory=…).",
+                    remedy="Write field(default_factory=…).",
                 )
 
     def _require_lasting(self, values: tuple[Any, ...]) -> None:
@@ -179,6 +178,30 @@ class Codec(Generic[S]):
                 found=repr(values)[:200],
                 remedy="Keep plain values in it: numbers, texts, tuples, dictionaries. Make objects of them where they are used.",
             ) from None
+
+
+def _require_settable(kind: type[Any]) -> None:
+    """Refuse a class of states whose objects cannot be changed: what a function makes instead of one would not be kept."""
+    dataclass_is = getattr(getattr(kind, "__dataclass_params__", None), "frozen", False)
+    struct_is = getattr(getattr(kind, "__struct_config__", None), "frozen", False)
+    if issubclass(kind, tuple) or dataclass_is or struct_is:
+        raise ConfigurationError(
+            f"A state is changed in place, and the fields of a {kind.__name__} cannot be set.",
+            found="a NamedTuple" if issubclass(kind, tuple) else "frozen=True",
+            remedy="Write a dataclass, or a Struct of msgspec's, that is not frozen.",
+        )
+
+
+def _is_plain(values: tuple[Any, ...]) -> bool:
+    """Return whether it is sure that there is nothing in it but Python's own types.
+
+    By marshal, which is by far the quickest to look. It knows no classes but Python's own, and makes bytes of whatever has a buffer,
+    such as a number of NumPy's: so what comes back has to be what went in.
+    """
+    try:
+        return bool(marshal.loads(marshal.dumps(values)) == values)  # noqa: S302  (of this very process)
+    except ValueError:
+        return False
 
 
 class _Lasting(pickle.Unpickler):

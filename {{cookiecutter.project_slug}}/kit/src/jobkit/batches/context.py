@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, TypeVar
 
 from pyflink.datastream.timerservice import TimerService
 
+S = TypeVar("S")
 EVENT_TIME, PROCESSING_TIME = "event-time", "processing-time"
 
 
@@ -20,6 +21,7 @@ class Context:
         self._processing_time: int | None = 0
         self.key: Hashable = None
         self.is_cleared = False
+        self.renewed: Any = None
         self.registered: dict[tuple[str, int], set[Any]] = {}
         self.deleted: dict[tuple[str, int], set[Any]] = {}
 
@@ -53,6 +55,11 @@ class Context:
     def clear_state(self) -> None:
         """Forget the state of this key; what is still changed in it is not kept."""
         self.is_cleared = True
+
+    def renew(self, state: S) -> S:
+        """Give this key a new state after `clear_state`, and return it; a RecordFunction does so for the next record."""
+        self.is_cleared, self.renewed = False, state
+        return state
 
     def register_event_time_timer(self, timestamp: int) -> None:
         """Have `on_timer` called for this key once the watermark has passed a time, in milliseconds."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pyflink.datastream import OutputTag, RuntimeContext
 
+from ..errors import ConfigurationError
 from .context import Context
 
 R = TypeVar("R")
@@ -18,8 +19,8 @@ class KeyedFunction(Generic[R, S]):
     """A function over one key, its state, and a list of its records; subclass it.
 
     Attributes:
-        state: The class of a key's state: a dataclass, a NamedTuple or a Struct of msgspec's, made without arguments. Its fields hold
-            numbers, texts, bytes, None, and tuples, lists, sets and dictionaries of such; dates and decimals, too.
+        state: The class of a key's state: a dataclass or a Struct of msgspec's whose fields can be set, made without arguments. They
+            hold numbers, texts, bytes, None, and tuples, lists, sets and dictionaries of such; dates and decimals, too.
         version: Of the state's class. Count it up when its fields change, and write `migrate`.
     """
 
@@ -77,6 +78,25 @@ class RecordFunction(KeyedFunction[R, S]):
         raise NotImplementedError
 
     def process(self, key: Any, state: S, records: list[R], context: Context) -> Iterable[Result]:
-        """Take one after the other."""
+        """Take one after the other. After a `clear_state` the next finds a new state, as it would in the next batch."""
         for record in records:
-            yield from self.process_record(key, state, record, context) or ()
+            if context.is_cleared:
+                state = context.renew(self.state())
+            yield from one_by_one(self, self.process_record(key, state, record, context))
+
+
+def one_by_one(function: KeyedFunction[Any, Any], results: Iterable[Result] | None) -> Iterable[Result]:
+    """Return what a function has returned, as several results.
+
+    Raises:
+        ConfigurationError: When it is a single one, which Python would take apart.
+    """
+    if results is None:
+        return ()
+    if isinstance(results, (str, bytes)) or (isinstance(results, tuple) and results and isinstance(results[0], OutputTag)):
+        raise ConfigurationError(
+            f"{type(function).__name__} returned a single result.",
+            found=repr(results)[:200],
+            remedy="Return a list of results, or yield it.",
+        )
+    return results

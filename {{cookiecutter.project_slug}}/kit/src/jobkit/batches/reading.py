@@ -14,6 +14,7 @@ from pyflink.datastream import DataStream, KeyedStream, OutputTag, RuntimeContex
 from pyflink.datastream.functions import ProcessFunction
 from pyflink.java_gateway import get_gateway
 
+from ..errors import ConfigurationError
 from . import _buckets, _garbage, _operators, frames
 from ._keyed import Keyed
 from ._states import as_tuple
@@ -83,7 +84,8 @@ def read(  # noqa: PLR0913  (each is a decision of the job's)
     Args:
         values: Texts in ISO 8859-1, which has a character for each byte: `SimpleStringSchema("ISO-8859-1")` makes them.
         parse: Makes a record of a text's bytes.
-        record: The record's class: a dataclass, a NamedTuple or a Struct of msgspec's.
+        record: The record's class: a dataclass, a NamedTuple or a Struct of msgspec's. Records are made again of their fields in the
+            process of the function: `__post_init__` is called once more, and what a subclass adds is not sent.
         key: Returns a record's key: a text or, with `key_type`, a number.
         uid: The operator's uid. What is added on the way gets uids that begin with it.
         event_time: Returns a record's event time, in milliseconds since 1970.
@@ -93,8 +95,9 @@ def read(  # noqa: PLR0913  (each is a decision of the job's)
         batching: How long records are collected.
 
     Raises:
-        ConfigurationError: When the maximum parallelism is not set, or `record` is no such class.
+        ConfigurationError: When the maximum parallelism is not set, `record` is no such class, or `watermarks` are to be made of no times.
     """
+    _require_times(watermarks, event_time)
     environment = values._j_data_stream.getExecutionEnvironment()
     buckets = _buckets.of_key_groups(environment.getMaxParallelism())
     pack = as_tuple(record)
@@ -107,6 +110,26 @@ def read(  # noqa: PLR0913  (each is a decision of the job's)
         addressed = addressed.assign_timestamps_and_watermarks(watermarks).name(f"{uid}: watermarks").uid(f"{uid}-watermarks")
     side = parsed.get_side_output(_REJECTED).name(f"{uid}: rejected").uid(f"{uid}-rejected")
     return Read(KeyedBatches(addressed, record, batching), Results(side, f"{uid}: rejected", f"{uid}-rejected"))
+
+
+def _require_times(watermarks: WatermarkStrategy | None, event_time: Callable[[Any], int] | None) -> None:
+    """Refuse a watermark that would never move, and one that looks for its time in a batch."""
+    if watermarks is None:
+        return
+    if watermarks._timestamp_assigner is not None:
+        raise ConfigurationError(
+            "The watermarks are made of the times that `event_time` returns.",
+            found="a WatermarkStrategy with a timestamp assigner, which would get batches",
+            where="watermarks, given to jobkit.batches.read",
+            remedy="Leave with_timestamp_assigner out, and give its function, of a record, as event_time=….",
+        )
+    if event_time is None:
+        raise ConfigurationError(
+            "Watermarks need event times: without them none comes before the input ends.",
+            found="watermarks, and no event_time",
+            where="jobkit.batches.read",
+            remedy="Give it event_time=…, a function of a record that returns milliseconds since 1970.",
+        )
 
 
 class KeyedBatches(Generic[R]):

@@ -27,16 +27,33 @@ class Results(DataStream):  # type: ignore[misc]
         spread = _operators.add(batches, "Spread", name=f"{name}: results", uid=f"{uid}-results", output=Types.STRING())
         super().__init__(spread._j_data_stream)
         self._batches, self._origin_name, self._origin_uid = batches, name, uid
+        self._sides: dict[str, Results] = {}
 
     def get_side_output(self, output_tag: OutputTag) -> DataStream:
         """Return the texts of a side output."""
         tag_id = output_tag.tag_id
+        if tag_id in self._sides:
+            return self._sides[tag_id]
         batches = self._batches.get_side_output(tag(output_tag)).name(f"{self._origin_name}: {tag_id}").uid(f"{self._origin_uid}-{tag_id}")
-        return Results(batches, f"{self._origin_name}: {tag_id}", f"{self._origin_uid}-{tag_id}")
+        self._sides[tag_id] = Results(batches, f"{self._origin_name}: {tag_id}", f"{self._origin_uid}-{tag_id}")
+        return self._sides[tag_id]
 
     def uid(self, uid: str) -> Any:  # noqa: ARG002  (PyFlink's name)
         """Refuse: the uid was given with the function."""
         raise TypeError(f"This stream has a uid already, made from {self._origin_uid!r}: give the uid to read() or process().")
+
+    def name(self, name: str) -> Any:  # noqa: ARG002  (PyFlink's name)
+        """Refuse: so was the name."""
+        raise TypeError(f"This stream has a name already, made from {self._origin_name!r}: give the name to process().")
+
+    def _of_the_job(self, *_: Any) -> Any:
+        raise TypeError(
+            f"The operators around {self._origin_name!r} run with the parallelism and the chaining of the job: "
+            "set them in the environment, or on an operator behind this stream."
+        )
+
+    set_parallelism = set_max_parallelism = force_non_parallel = set_buffer_timeout = _of_the_job
+    disable_chaining = start_new_chain = slot_sharing_group = _of_the_job
 
 
 def tag(output_tag: OutputTag) -> OutputTag:

@@ -133,6 +133,12 @@ class Course:
                 found=f"{end - begun:.0f} s from the first record to the last ones, {warm_up:g} s of which are to get warm",
                 remedy="Ask for more --records.",
             )
+        if self.at(end) <= self.at(begin):
+            raise ClusterError(
+                "The job has read nothing once it was warm.",
+                found=f"{self.counts[-1]:,} records in all",
+                remedy="It is held up, or starts again and again: see the logs of the TaskManagers.",
+            )
         return begin, end
 
     def at(self, moment: float) -> float:
@@ -210,7 +216,7 @@ class JobBench(Local):
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _note_busy(self, job: str) -> None:
-        for name, values in self.cluster.rest.metrics(job, [_BUSY, _HELD_UP]).items():
+        for name, values in self.cluster.rest.metrics(job, [_BUSY, _HELD_UP], "avg").items():
             busy, held_up = (values.get(metric, math.nan) / 1000 for metric in (_BUSY, _HELD_UP))
             if not math.isnan(busy + held_up):  # it has not run yet
                 self._busy.setdefault(name, []).append((time.time(), busy, held_up))
@@ -238,5 +244,5 @@ class JobBench(Local):
         for name, looks in self._busy.items():
             within = [look for look in looks if begin <= look[0] <= end]
             if within:
-                shares: Mapping[int, float] = {place: mean(look[place] for look in within) / self.parallelism for place in (1, 2)}
+                shares: Mapping[int, float] = {place: mean(look[place] for look in within) for place in (1, 2)}
                 yield Vertex(name, shares[1], shares[2])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from . import failure, snapshots
@@ -147,15 +147,15 @@ class RestClient(HttpClient):
         subtasks = [subtask for vertex in vertices for subtask in self._get(f"/jobs/{job}/vertices/{vertex}")["subtasks"]]
         return [Task(subtask["status"], int(subtask["attempt"]), str(subtask.get("taskmanager-id", ""))) for subtask in subtasks]
 
-    def metrics(self, job: str, names: Iterable[str]) -> dict[str, dict[str, float]]:
-        """Return metrics of a job's tasks, added up over the subtasks, by the name that the web UI shows for the task."""
-        query = f"get={','.join(names)}&agg=sum"
+    def metrics(self, job: str, names: Iterable[str], over_subtasks: Literal["sum", "avg"] = "sum") -> dict[str, dict[str, float]]:
+        """Return metrics of a job's tasks, added up over the subtasks or their mean, by the name that the web UI shows for the task."""
+        query = f"get={','.join(names)}&agg={over_subtasks}"
         vertices = {vertex["name"]: vertex["id"] for vertex in self.job(job)["vertices"]}
         answers = {
             name: self._call("GET", f"/jobs/{job}/vertices/{vertex}/subtasks/metrics?{query}", form=list)
             for name, vertex in vertices.items()
         }
-        return {name: {entry["id"]: float(entry["sum"]) for entry in answer} for name, answer in answers.items()}
+        return {name: {entry["id"]: float(entry[over_subtasks]) for entry in answer} for name, answer in answers.items()}
 
     def largest_metrics(self, job: str, wanted: re.Pattern[str]) -> dict[str, float]:
         """Return the metrics of a job's tasks whose names match, each the largest over all subtasks that have it."""
