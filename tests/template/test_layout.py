@@ -51,6 +51,7 @@ EXPECTED = [
     "tests/conftest.py",
     "tests/integration/test_failures.py",
     "tests/integration/test_flights.py",
+    "tests/integration/test_replay.py",
     "tests/integration/test_state.py",
     "tests/test_functions.py",
     "tests/test_guardrails.py",

@@ -51,6 +51,13 @@ def test_results_do_not_depend_on_how_records_are_collected(
     assert found == {**expected(WORDS), "rejected": Counter(AWKWARD)}
 
 
+def test_texts_that_are_no_bytes_fail_the_job(project: Project) -> None:
+    """Half of each character would be lost without a word: a source that decodes UTF-8, as SimpleStringSchema() does."""
+    pipeline = Pipeline(project)
+    with pytest.raises(Exception, match=r'takes texts in ISO 8859-1.*Give the source SimpleStringSchema\("ISO-8859-1"\)'):
+        pipeline.run({"words": ["\u0161esta 1".encode()]}, environment={"CHARSET": "UTF-8", "WATERMARKS": "yes"})
+
+
 def test_every_operator_has_a_uid(project: Project) -> None:
     """Flink's own strict switch finds nothing, without what jobkit's launch adds; it is on, for it does find one that is missing."""
     build = entry.find(project)

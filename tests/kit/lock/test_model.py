@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import typing
-from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
+import msgspec
 import pytest
 from jobkit import batches, states
 from jobkit.batches import Context, KeyedFunction
@@ -72,12 +72,8 @@ class Kept(Parent):
     last: typing.Union[int, None] = None  # noqa: UP007  (as some write it)
 
 
-Bare = namedtuple("Bare", ["total"], defaults=[0])  # noqa: PYI024
-"""A state without types."""
-
-
-class Pair(NamedTuple):
-    """A state that is a tuple."""
+class Pair(msgspec.Struct):
+    """A state that is no dataclass."""
 
     total: int = 0
     last: Optional[str] = None  # noqa: UP045
@@ -119,7 +115,6 @@ def build_with(function: KeyedFunction[Word, Any]) -> Callable[[Any], None]:
     [
         (Kept, (("first", "int"), ("seen", "dict[str, tuple[int, int]]"), ("last", "typing.Union[int, None]"))),
         (Pair, (("total", "int"), ("last", "Optional[str]"))),
-        (Bare, (("total", "Any"),)),
     ],
 )
 @pytest.mark.parametrize("migrates", [True, False])

@@ -44,6 +44,7 @@ class Kafka:
         topics: The real name of each topic.
         group: The job's consumer group.
         environment: The variables that tell the job all that.
+        servers: The broker's address for programs on this machine; the job has another when it runs in containers.
     """
 
     def __init__(self, broker: Servers, names: NamesForTests, suffix: str) -> None:
@@ -58,6 +59,7 @@ class Kafka:
         self._client = Topics(broker.servers)
         self.topics: Mapping[str, str] = {topic: f"{topic}-{suffix}" for topic in names.topics}
         self.group = f"test-{suffix}"
+        self.servers = broker.servers
         self.environment: Mapping[str, str] = {
             **{variable: self.topics[topic] for topic, variable in names.topics.items()},
             **dict.fromkeys((names.group, *names.names), f"test-{suffix}"),

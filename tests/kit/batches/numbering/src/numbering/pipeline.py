@@ -27,6 +27,7 @@ class Settings:
     job_name: str
     batching: Batching
     has_watermarks: bool
+    charset: str
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -39,13 +40,14 @@ class Settings:
             job_name=environ.get("JOB_NAME", "numbering"),
             batching=Batching(within, at_most, cached),
             has_watermarks="WATERMARKS" in environ,
+            charset=environ.get("CHARSET", BYTES_AS_TEXT),
         )
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     """Add the operators."""
     env.set_max_parallelism(128)
-    schema = SimpleStringSchema(BYTES_AS_TEXT)
+    schema = SimpleStringSchema(settings.charset)
     source = KafkaSource.builder().set_bootstrap_servers(settings.servers).set_topics(settings.topics["words"])
     source.set_group_id(settings.group_id).set_starting_offsets(KafkaOffsetsInitializer.earliest()).set_value_only_deserializer(schema)
     values = env.from_source(source.build(), WatermarkStrategy.no_watermarks(), "words").uid("words")

@@ -110,9 +110,23 @@ public final class Collect extends org.apache.flink.streaming.api.operators.Abst
     return all;
   }
 
-  /* Each character is a byte: the texts are in ISO 8859-1. This method of String's is the only one that does not copy twice. */
+  /*
+   * Each character is a byte: the texts are in ISO 8859-1. The method of String's is the only one that does not copy twice; of
+   * a character that is no byte it would take the lower half without a word.
+   */
   private static int copy(String text, byte[] into, int place) {
-    text.getBytes(0, text.length(), into, place);
-    return place + text.length();
+    int length = text.length();
+    int all = 0;
+    for (int i = 0; i < length; i++) {
+      all |= text.charAt(i);
+    }
+    if (all > 255) {
+      throw new IllegalArgumentException(
+          "jobkit.batches.read takes texts in ISO 8859-1, of which each character is a byte. Found: a text with others, such as those that"
+              + " SimpleStringSchema() makes. Give the source SimpleStringSchema(\"ISO-8859-1\"); texts from elsewhere are turned by"
+              + " .map(lambda text: text.encode().decode(BYTES_AS_TEXT), Types.STRING()).");
+    }
+    text.getBytes(0, length, into, place);
+    return place + length;
   }
 }
