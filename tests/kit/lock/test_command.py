@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,33 @@ def test_a_loss_is_not_written_by_accident(project: TinyProject) -> None:
     assert jobkit(project.root, "lock", "--check").returncode == 0
 
 
+def git(project: TinyProject, *arguments: str) -> None:
+    """Run Git in a project."""
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=project.root, check=True, capture_output=True)
+
+
+def test_a_lock_of_git_is_compared_with(project: TinyProject) -> None:
+    """One that was removed is not begun anew, and what changed since the last release is a question of its own."""
+    git(project, "init", "-q")
+    git(project, "add", "flink.lock")
+    git(project, "commit", "-qm", "first")
+    git(project, "tag", "v1")
+    project.replace(PIPELINE, 'ValueStateDescriptor("count",', 'ValueStateDescriptor("n",')
+    (project.root / "flink.lock").unlink()
+    done = jobkit(project.root, "lock")
+    assert (done.returncode, "✗ loses state  count/count" in done.stdout) == (1, True), done.stderr
+    assert not (project.root / "flink.lock").exists()
+    done = jobkit(project.root, "lock", "--against", "v1")
+    assert (done.returncode, "Since v1 would be lost: count/count" in done.stderr) == (1, True), done.stderr
+    assert jobkit(project.root, "lock", "--drop", "count", "--reason", "wrong since May").returncode == 0
+    assert jobkit(project.root, "lock", "--check").returncode == 0
+    done = jobkit(project.root, "lock", "--against", "v1")
+    assert (done.returncode, "Nothing would be lost since v1." in done.stderr) == (0, True), done.stderr
+    done = jobkit(project.root, "lock", "--against", "v2")
+    assert (done.returncode, "Git has no flink.lock of that revision." in done.stderr) == (2, True), done.stderr
+
+
 def test_a_job_without_a_lock(project: TinyProject) -> None:
     """Fails the check, which says how to write one; it is the one that was there."""
     before = lock_of(project)
@@ -76,7 +104,7 @@ def test_json(project: TinyProject) -> None:
     assert (found["exists"], found["current"]) == (True, False)
     assert {change["uid"] for change in found["changes"]} == {"count/key-by", "count", "out"}
     assert [change["uid"] for change in found["changes"] if change["verdict"] == "loses-state"] == ["count"]
-    assert all(set(change) == {"verdict", "what", "remedy", "uid", "state", "proved", "of_code"} for change in found["changes"])
+    assert all(set(change) == {"verdict", "what", "remedy", "uid", "state", "proved", "of_code", "left_behind"} for change in found["changes"])
 
 
 def test_a_check_drops_nothing(project: TinyProject) -> None:

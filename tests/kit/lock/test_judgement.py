@@ -103,6 +103,16 @@ def test_a_start_warns_of_what_is_found_of_the_code(tmp_path: Path, monkeypatch:
         assert (found.status, "ran Count, and runs Total" in found.message) == (status, True)
 
 
+def test_another_environment_may_keep_state_elsewhere(tmp_path: Path) -> None:
+    """There is one lock, made as for production."""
+    graph = graph_of()
+    elsewhere = replace(graph, settings={"state.backend.type": Setting("state.backend.type", "hashmap", "hashmap")})
+    write(lock_of(graph), tmp_path / "flink.lock")
+    for environment, status in (("dev", "pass"), ("prod", "fail")):
+        (found,) = judge(Project(tmp_path, "a:b"), elsewhere, environment, at_start=True)
+        assert found.status == status
+
+
 def test_flink_or_a_platform_may_refuse_what_a_program_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the job keeps the id that it is given, and no lock is stored."""
     assert _may_set(graph_of())

@@ -114,6 +114,7 @@ def test_why_the_lock_was_not_looked_for_is_said(project: TinyProject, tmp_path:
     assert "cannot be read: UnsupportedFileSystemSchemeException: Could not find a file system" in done.stdout
     assert "Name the lock: --lock FILE." in done.stdout
     assert "? unknown    rounds " in done.stdout
+    assert jobkit(project.root, "compat", str(savepoint), "--env", "far", "--strict").returncode == 1
 
 
 def test_a_first_start_has_no_snapshot(project: TinyProject) -> None:
@@ -128,6 +129,7 @@ def test_a_first_start_has_no_snapshot(project: TinyProject) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("",), "No snapshot is named: the argument is empty."),
         (("nowhere/chk-7",), "There is no such snapshot"),
         (("nowhere://bucket/chk-7",), "Flink knows no such file system."),
         ((str(SAVEPOINT), "--lock", "nowhere.lock"), "There is no such lock."),

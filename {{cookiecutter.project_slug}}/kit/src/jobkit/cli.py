@@ -18,6 +18,7 @@ from .errors import ConfigurationError, JobkitError, NoProject
 from .profile.command import profile
 from .project import Project, environment_name, find_project
 from .rehearsal.command import rehearse
+from .state.commands import compat, lock
 from .terminal import Env, Json, OptionalEnv, debugging, document, notes, out, reading, wide
 
 if TYPE_CHECKING:
@@ -135,85 +136,7 @@ def check(program: Program = None, env: OptionalEnv = None, jar: Jars = None, as
         raise typer.Exit(1)
 
 
-@app.command()
-def lock(
-    check_only: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when the lock is not that of the job.")] = False,
-    drop: Annotated[
-        list[str] | None, typer.Option("--drop", metavar="UID[/STATE]", help="State that may be lost; * is all. May be repeated.")
-    ] = None,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why it may be lost; kept in the lock.")] = None,
-    env: OptionalEnv = None,
-    as_json: Json = False,
-) -> None:
-    """Write flink.lock, what the job's state depends on; or show what has changed since it was written."""
-    from . import lock as locks
-    from .tables import changes
-
-    if check_only and (drop or reason):
-        raise ConfigurationError("--check writes nothing, and so drops nothing.", remedy="Leave --check out, or --drop and --reason.")
-    file = find_project(Path.cwd()).root / locks.FILE
-    old = locks.read(file)
-    with reading(as_json):
-        found = _analysis(None, env or environment_name(), None, None, judged=False)
-    revision = locks.Revision(old, locks.lock_of(found.jobs[0]))
-    if as_json:
-        document(revision.to_json())
-    else:
-        for note in found.notes:
-            notes.print(note, style="dim")
-        if revision.changes:
-            out.print(changes(revision.changes))
-    if not check_only:
-        locks.write(revision.next(drop or (), reason), file)
-    if not as_json:
-        if revision.is_current:
-            note = f"{file.name} is that of the job."
-        elif not check_only:
-            note = f"{file.name} is written. Review it with the change, and commit both."
-        else:
-            what = f"There is no {file.name}" if old is None else f"{file.name} is not that of the job"
-            note = f"{what}. Write it: jobkit lock"
-        notes.print(note, markup=False)
-    raise typer.Exit(1 if check_only and not revision.is_current else 0)
-
-
-@app.command()
-def compat(
-    snapshot: Annotated[
-        str | None, typer.Argument(help="The folder of a checkpoint (…/chk-42) or savepoint, or its address; none for a first start.")
-    ] = None,
-    lock_file: Annotated[
-        Path | None, typer.Option("--lock", help="The lock of the job that took it; by default the one that its start left beside it.")
-    ] = None,
-    env: OptionalEnv = None,
-    as_json: Json = False,
-) -> None:
-    """Tell whether the job may start from a snapshot: for each operator what becomes of its state, and how much that is."""
-    from .state import comparison
-
-    project, environment = find_project(Path.cwd()), env or environment_name()
-    configuration = _configuration(project, environment)
-    with reading(as_json):
-        read, found = comparison.compare(project, environment, configuration, snapshot, lock_file)
-    if as_json:
-        document(found.to_json())
-    else:
-        from .tables import fates
-
-        wide().print(fates(found))
-        for note in read.notes:
-            notes.print(note, style="dim")
-        if found.snapshot is None:
-            note = "No snapshot was named: the job would begin without state."
-        elif found.lock is None:
-            note = "No lock was found for the snapshot: types were not compared. Name it, or the environment of the job: --lock, --env"
-        else:
-            note = f"What took the snapshot is in {found.lock}."
-        notes.print(note, style="dim", markup=False, soft_wrap=True)
-    raise typer.Exit(0 if found.is_compatible else 1)
-
-
-for command in (run, bench, profile, rehearse):
+for command in (lock, compat, run, bench, profile, rehearse):
     app.command()(command)
 commands.register(app)
 

@@ -17,7 +17,7 @@ from .filesystem import FileSystemError
 from .graph import JobGraph
 from .guardrails import Job, Result, judge
 from .guardrails.report import refusal, waived
-from .lock import beside, judgement, lock_of
+from .lock import beside, judgement, lock_of, restoring
 from .project import Project, environment_name, find_project
 
 _log = logging.getLogger("jobkit")
@@ -73,6 +73,7 @@ def prepare(build: entry.Build) -> tuple[StreamExecutionEnvironment, JobGraph]:
         env, graph = entry.build_graph(build, settings)
     again = entry.build_graph(build, settings)[1]
     results = examine(graph, again, environment_name(), project, at_start=True)
+    results += restoring.judge(project, graph, environment_name())
     for line in waived(results):
         sys.stderr.write(f"{line}\n")
     if any(result.status == "fail" for result in results):

@@ -26,6 +26,7 @@ _OPTIONS = {
     "execution.checkpointing.storage": "CheckpointingOptions.CHECKPOINT_STORAGE",
     "execution.checkpointing.dir": "CheckpointingOptions.CHECKPOINTS_DIRECTORY",
     "execution.checkpointing.savepoint-dir": "CheckpointingOptions.SAVEPOINT_DIRECTORY",
+    "execution.state-recovery.path": "StateRecoveryOptions.SAVEPOINT_PATH",
 }
 
 Value = str | int | bool | None

@@ -16,6 +16,7 @@ ENVIRONMENT_VARIABLE = "JOBKIT_ENV"
 """Names the environment (the file in conf/) that a job runs in; unset means `prod`, the strictest."""
 
 LOCAL = "local"
+PRODUCTION = "prod"
 """The environment of `jobkit run`: the only one that may keep its checkpoints on the machine."""
 
 
@@ -100,7 +101,7 @@ class Project:
 
 def environment_name(environ: Mapping[str, str] = os.environ) -> str:
     """Return the name of the environment that the job runs in."""
-    return environ.get(ENVIRONMENT_VARIABLE, "").strip() or "prod"
+    return environ.get(ENVIRONMENT_VARIABLE, "").strip() or PRODUCTION
 
 
 def find_project(start: Path) -> Project:

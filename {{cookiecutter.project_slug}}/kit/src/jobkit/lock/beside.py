@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from .. import filesystem
+from ..errors import ConfigurationError
+from ..filesystem import FileSystemError
 from .file import FILE, parse, text
 from .model import Lock
 
@@ -56,6 +58,11 @@ def store(lock: Lock, checkpoints: str, job_id: str, now: datetime | None = None
 def of_savepoint(savepoint: str) -> str:
     """Return the address of the lock beside a savepoint: not in its folder, which Flink could not remove then."""
     return f"{savepoint.rstrip('/')}.lock"
+
+
+def why_not(error: ConfigurationError | FileSystemError) -> str:
+    """Return why `find` has found none, without what to do about it: that is the caller's to say."""
+    return str(error) if isinstance(error, FileSystemError) else " ".join(filter(None, [error.what, error.found, error.where]))
 
 
 def find(snapshot: str, checkpoints: str | None, operators: Collection[str] = ()) -> StoredLock | None:

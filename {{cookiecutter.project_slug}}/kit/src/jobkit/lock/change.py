@@ -24,6 +24,8 @@ class Change:
         state: The state's name, or None for the whole operator.
         proved: False when it may only be that less was found this time than before.
         of_code: Whether it is about code, and not about what Flink knows of the state.
+        left_behind: Whether what is lost is what Flink leaves behind: only that can be given up. Otherwise it is misread, or Flink
+            refuses to start.
     """
 
     verdict: Verdict
@@ -33,10 +35,18 @@ class Change:
     state: str | None = None
     proved: bool = True
     of_code: bool = False
+    left_behind: bool = False
+
+    @property
+    def target(self) -> str:
+        """What to call what it is about, as `--drop` takes it: `UID`, `UID/STATE`, or `*`."""
+        if self.uid is None:
+            return EVERYTHING
+        return self.uid if self.state is None else f"{self.uid}/{self.state}"
 
     def is_covered(self, dropped: Sequence[Dropped]) -> bool:
-        """Whether the loss was declared."""
-        return any(entry.uid == EVERYTHING or (entry.uid == self.uid and entry.state in (None, self.state)) for entry in dropped)
+        """Whether the loss was declared, by its own name."""
+        return any(entry.uid == EVERYTHING or (entry.uid, entry.state) == (self.uid, self.state) for entry in dropped)
 
     def to_json(self) -> dict[str, Any]:
         """Return the change as `jobkit lock --json` shows it."""

@@ -9,6 +9,14 @@ from .code_changes import code_changes, swapped
 from .model import Lock, LockedOperator, Verdict, numbers
 from .state_changes import state_changes
 
+_FACTORIES = {
+    "EmbeddedRocksDBStateBackendFactory": "rocksdb",
+    "RocksDBStateBackendFactory": "rocksdb",
+    "HashMapStateBackendFactory": "hashmap",
+    "ForStStateBackendFactory": "forst",
+}
+"""Flink's classes that stand for a backend in `state.backend.type`, by the short name (`StateBackendLoader`)."""
+
 
 def compare(old: Lock, new: Lock) -> list[Change]:
     """Return what has changed, the worst first.
@@ -42,7 +50,7 @@ def flink_changes(old: Lock, new: Lock) -> Iterator[Change]:
 
 
 def _backend(old: Lock, new: Lock) -> Iterator[Change]:
-    if old.backend != new.backend:
+    if short(old.backend) != short(new.backend):
         yield Change(
             "cautious",
             f"The state backend {old.backend} becomes {new.backend}: neither reads the checkpoints of the other.",
@@ -50,11 +58,17 @@ def _backend(old: Lock, new: Lock) -> Iterator[Change]:
         )
 
 
+def short(backend: str) -> str:
+    """Return the name of a state backend that may have been named by the class of its factory."""
+    return _FACTORIES.get(backend.rpartition(".")[2], backend)
+
+
 def _gone(operator: LockedOperator, old: Lock, new: Lock) -> Iterator[Change]:
     """An operator that there is no longer."""
     kept = operator.keeps
     if kept is not None:
-        yield Change("loses-state", f"“{operator.uid}” is gone, and with it {kept}.", uid_back(operator, old, new), operator.uid)
+        what = f"“{operator.uid}” is gone, and with it {kept}."
+        yield Change("loses-state", what, uid_back(operator, old, new), operator.uid, left_behind=True)
     elif operator.may_keep:
         yield Change(
             "cautious",
@@ -106,7 +120,8 @@ def operator_changes(old: LockedOperator, new: LockedOperator, flink: str) -> It
     lost: Verdict = "loses-state" if has_state else "cautious" if old.may_keep else "harmless"
     if old.id != new.id:
         what = f"{label} has the id {new.id} instead of {old.id}, by which Flink finds its state."
-        yield Change(lost, what, "Let Flink make the id of the uid." if lost != "harmless" else None, old.uid)
+        remedy = "Let Flink make the id of the uid." if lost != "harmless" else None
+        yield Change(lost, what, remedy, old.uid, left_behind=lost == "loses-state")
     if old.name != new.name:
         yield Change("harmless", f"{label} is called {new.name} instead of {old.name}.", uid=old.uid)
     if old.kind != new.kind:
@@ -122,7 +137,8 @@ def operator_changes(old: LockedOperator, new: LockedOperator, flink: str) -> It
     if old.execution_mode != new.execution_mode:
         what = f"{label} ran in {old.execution_mode} mode, and runs in {new.execution_mode} mode"
         remedy = None if lost == "harmless" else f"Set python.execution-mode: {old.execution_mode}."
-        yield Change(lost, f"{what}." if lost == "harmless" else f"{what}, which sees none of the other's state.", remedy, old.uid)
+        what = f"{what}." if lost == "harmless" else f"{what}, which sees none of the other's state."
+        yield Change(lost, what, remedy, old.uid, left_behind=lost == "loses-state")
     if old.timers != new.timers:
         yield _timers(old, new)
     yield from state_changes(old, new, flink)

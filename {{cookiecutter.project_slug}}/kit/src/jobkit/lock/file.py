@@ -5,21 +5,25 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from ruamel.yaml.error import YAMLError
 
 from ..configuration import plain_yaml, problem_of
 from ..errors import ConfigurationError
 from ..graph import State
-from .model import Dropped, Lock, LockedOperator
+from .model import Dropped, Lock, LockedOperator, Timers
 
+T = TypeVar("T")
 FILE = "flink.lock"
 FORMAT = 1
 """Counted up when an older jobkit would misread the file."""
 
 _HEAD = "# What the state of this job depends on. `jobkit lock` writes it; review it as you would a schema.\n"
-_WRITE_ANEW = "Restore the file from version control, or remove it and run `jobkit lock`."
+_RESTORE = (
+    "Take the file as it is in version control (`git checkout HEAD -- flink.lock`; in a merge, that of one side), then run `jobkit lock`."
+)
+"""Not: remove it. A lock that is written without one before it is compared with nothing."""
 
 
 def write(lock: Lock, file: Path) -> None:
@@ -96,7 +100,7 @@ def read(file: Path) -> Lock | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError("The lock cannot be read.", found=str(error), where=str(file), remedy=_WRITE_ANEW) from error
+        raise ConfigurationError("The lock cannot be read.", found=str(error), where=str(file), remedy=_RESTORE) from error
     return parse(content, str(file))
 
 
@@ -115,9 +119,7 @@ def parse(content: str, where: str) -> Lock:
     except YAMLError as error:
         line, found = problem_of(error)
         place = f"{where}:{line}" if line else where
-        raise ConfigurationError(
-            "The lock is not YAML; was a merge left unfinished?", found=found, where=place, remedy=_WRITE_ANEW
-        ) from error
+        raise ConfigurationError("The lock is not YAML; was a merge left unfinished?", found=found, where=place, remedy=_RESTORE) from error
     form = document.get("format") if isinstance(document, dict) else None
     if isinstance(form, int) and form > FORMAT:
         raise ConfigurationError(
@@ -129,7 +131,7 @@ def parse(content: str, where: str) -> Lock:
     try:
         return _lock(document)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ConfigurationError("This is no lock.", found=f"{type(error).__name__}: {error}", where=where, remedy=_WRITE_ANEW) from error
+        raise ConfigurationError("This is no lock.", found=f"{type(error).__name__}: {error}", where=where, remedy=_RESTORE) from error
 
 
 def _lock(document: Mapping[str, Any]) -> Lock:
@@ -144,24 +146,44 @@ def _read_operator(uid: str, entry: Mapping[str, Any]) -> LockedOperator:
     states = [_read_state(name, state) for name, state in entry.get("states", {}).items()]
     return LockedOperator(
         uid=str(uid),
-        id=entry["id"],
-        name=entry["name"],
-        kind=entry["kind"],
+        id=_text(entry["id"]),
+        name=_text(entry["name"]),
+        kind=_text(entry["kind"]),
         max_parallelism=_number(entry["max-parallelism"]),
-        key_type=entry.get("key-type"),
-        execution_mode=entry.get("execution-mode"),
-        timers=entry.get("timers", "none"),
+        key_type=_text_or_none(entry.get("key-type")),
+        execution_mode=_text_or_none(entry.get("execution-mode")),
+        timers=_one_of(entry.get("timers", "none"), get_args(Timers)),
         states=tuple(sorted(states, key=lambda state: (state.name, state.kind))),
         unknown=bool(entry.get("unknown", False)),
-        function=entry.get("function"),
-        key=entry.get("key"),
-        pickles=tuple((name, tuple(fields.items())) for name, fields in entry.get("pickles", {}).items()),
+        function=_text_or_none(entry.get("function")),
+        key=_text_or_none(entry.get("key")),
+        pickles=tuple((_text(name), _fields(fields)) for name, fields in entry.get("pickles", {}).items()),
     )
 
 
 def _read_state(name: str, entry: Mapping[str, Any]) -> State:
-    fields = tuple(entry.get("fields", {}).items())
-    return State(str(entry.get("name", name)), entry["kind"], entry["type"], entry.get("ttl"), _number(entry.get("version")), fields)
+    kind, written, fields = _text(entry["kind"]), _text(entry["type"]), _fields(entry.get("fields", {}))
+    return State(str(entry.get("name", name)), kind, written, _text_or_none(entry.get("ttl")), _number(entry.get("version")), fields)
+
+
+def _fields(entry: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((_text(name), _text(kind)) for name, kind in entry.items())
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _one_of(value: Any, words: tuple[T, ...]) -> T:
+    if value not in words:
+        raise ValueError(f"{value!r} is none of {', '.join(map(str, words))}")
+    return value  # type: ignore[no-any-return]
 
 
 def _number(value: Any) -> int | None:
@@ -171,4 +193,4 @@ def _number(value: Any) -> int | None:
 
 
 def _read_dropped(entry: Mapping[str, Any]) -> Dropped:
-    return Dropped(entry["uid"], entry.get("state"), entry["reason"])
+    return Dropped(_text(entry["uid"]), _text_or_none(entry.get("state")), _text(entry["reason"]))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..graph import JobGraph
 from ..guardrails import LOCK_RULE, Result, waive
-from ..project import LOCAL, Project
+from ..project import LOCAL, PRODUCTION, Project
 from . import file
 from .change import Change
-from .model import lock_of
+from .model import Lock, lock_of
 from .revision import Revision
 
 _TITLE = f"{file.FILE} is that of the job."
@@ -39,9 +39,10 @@ def judge(project: Project, graph: JobGraph, environment: str, *, at_start: bool
     if any(operator.uid is None or operator.id is None for operator in graph.operators):
         return []  # which other rules say; nothing can be compared
     place = project.root / file.FILE
-    revision = Revision(file.read(place), lock_of(graph))
+    revision = _revision(file.read(place), lock_of(graph), environment)
+    doubts = [_changed(change, place, at_start=at_start) for change in revision.changes if not change.proved]
     if revision.is_current:
-        return [Result(LOCK_RULE, "pass", "state", _TITLE)]
+        return waive(doubts, project.waivers) or [Result(LOCK_RULE, "pass", "state", _TITLE)]
     if revision.old is None:
         found = [_failed(f"There is no {file.FILE} beside pyproject.toml.", place)]
     else:
@@ -49,6 +50,12 @@ def judge(project: Project, graph: JobGraph, environment: str, *, at_start: bool
         rest = _failed(f"It is not {file.FILE} as `jobkit lock` would write it.", place)
         found = found or [replace(rest, status="unknown") if at_start else rest]
     return waive(found, project.waivers)
+
+
+def _revision(old: Lock | None, new: Lock, environment: str) -> Revision:
+    """Compare the lock with the job. There is one lock, made for production: elsewhere state may be kept in another backend."""
+    is_elsewhere = old is not None and environment != PRODUCTION
+    return Revision(old, replace(new, backend=old.backend) if old is not None and is_elsewhere else new)
 
 
 def _weighty(changes: Sequence[Change]) -> Sequence[Change]:

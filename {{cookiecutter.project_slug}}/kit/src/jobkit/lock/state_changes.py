@@ -9,7 +9,7 @@ from . import fields
 from .change import Change
 from .model import LockedOperator, numbers
 
-_UNKNOWN = "unknown"
+UNKNOWN = "unknown"
 """The type of a broadcast state whose descriptor was not found (`graph.State`)."""
 
 _ASK_IN_OPEN = "Ask for every state in open(), and let open() work without the services that only the cluster reaches."
@@ -34,16 +34,22 @@ def state_changes(old: LockedOperator, new: LockedOperator, flink: str) -> Itera
             yield Change("cautious", what, _ASK_IN_OPEN, old.uid, state.name, proved=False)
         else:
             yield _dropped(old, state, new)
-    for state in new.states:
-        if old.like(state) is None:
-            yield Change("harmless", f"“{old.uid}” has a new state, “{state.name}”, which begins empty.", uid=old.uid, state=state.name)
+    yield from (_added(old, state) for state in new.states if old.like(state) is None)
+
+
+def _added(operator: LockedOperator, state: State) -> Change:
+    if operator.unknown:  # the lock was written where not all states were found
+        what = f"“{operator.uid}” has the state “{state.name}”, of which the lock did not know: it may have been there, of another type."
+        remedy = "Compare with a snapshot: jobkit compat SNAPSHOT. If it was there, keep its name and type."
+        return Change("cautious", what, remedy, operator.uid, state.name)
+    return Change("harmless", f"“{operator.uid}” has a new state, “{state.name}”, which begins empty.", uid=operator.uid, state=state.name)
 
 
 def _dropped(operator: LockedOperator, state: State, new: LockedOperator) -> Change:
     heirs = [entry.name for entry in new.states if operator.like(entry) is None and (entry.kind, entry.type) == (state.kind, state.type)]
     remedy = f"If it is the one that is called “{heirs[0]}” now, give it its name back." if heirs else None
     what = f"The state “{state.name}” of “{operator.uid}” is gone: Flink leaves what is in it behind, and says nothing."
-    return Change("loses-state", what, remedy, operator.uid, state.name)
+    return Change("loses-state", what, remedy, operator.uid, state.name, left_behind=True)
 
 
 def _state(operator: LockedOperator, old: State, new: State, flink: str) -> Iterator[Change]:
@@ -55,7 +61,7 @@ def _state(operator: LockedOperator, old: State, new: State, flink: str) -> Iter
     elif old.kind != new.kind:
         what = f"{label} was of the kind {old.kind}, and is {new.kind}."
         yield Change("loses-state", what, "Give the new one a name of its own.", uid, old.name)
-    elif old.type != new.type and _UNKNOWN in (old.type, new.type):
+    elif old.type != new.type and UNKNOWN in (old.type, new.type):
         what = f"The type of {label[0].lower()}{label[1:]} is not known in both: {old.type}, {new.type}."
         yield Change("cautious", what, "Keep its descriptor where the function can see it.", uid, old.name, proved=False)
     elif old.type != new.type and operator.execution_mode == "thread" and _stored(old.type) == _stored(new.type):

@@ -51,10 +51,10 @@ def check(project: Project, graph: JobGraph, snapshot: Snapshot | None, lock: Pa
         return compatibility.compare(snapshot, job, given, str(lock))
     try:
         stored = _stored(snapshot, graph)
-    except FileSystemError as error:  # what the job's own folder is on need not be reachable from here
+    except (FileSystemError, ConfigurationError) as error:  # what the job's own folder is on need not be reachable from here
         found = compatibility.compare(snapshot, job, None, None)
-        what = f"Where the lock of the job that took the snapshot may be cannot be read: {error}."
-        return replace(found, changes=(locks.Change("cautious", what, "Name the lock: --lock FILE."), *found.changes))
+        what = f"The lock of the job that took the snapshot cannot be read: {beside.why_not(error)}."
+        return replace(found, changes=(locks.Change("cautious", what, "Name the lock: --lock FILE.", proved=False), *found.changes))
     return compatibility.compare(snapshot, job, stored.lock if stored else None, stored.address if stored else None)
 
 

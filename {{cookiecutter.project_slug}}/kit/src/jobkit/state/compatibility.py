@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from ..graph import State
 from ..lock import Change, Dropped, Lock, LockedOperator, flink_changes, operator_changes, swapped, uid_back
+from ..lock.changes import short
 from ..lock.model import BROADCAST
+from ..lock.state_changes import UNKNOWN
 from .snapshots import KeyedState, OperatorState, Snapshot, given_name
 
 Outcome = Literal["restored", "rescaled", "new", "dropped", "incompatible", "unknown"]
@@ -82,6 +84,11 @@ class Compatibility:
         """Whether the job may start from it."""
         return not any(fate.loses_state for fate in self.fates) and not any(change.verdict == "loses-state" for change in self.changes)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something could not be found out."""
+        return any(fate.verdict == "unknown" for fate in self.fates) or any(not change.proved for change in self.changes)
+
     def to_json(self) -> dict[str, Any]:
         """Return it as `jobkit compat --json` shows it."""
         return {
@@ -127,8 +134,9 @@ def compare(snapshot: Snapshot, job: Start, written_by: Lock | None, address: st
     theirs = {operator.id: operator for operator in written_by.operators} if written_by else {}
     held = {state.id for state in snapshot.operators}
     swaps = {change.uid: change for change in swapped(written_by, job.lock)} if written_by else {}
+    backend = short(written_by.backend) if written_by else None
     fates = [
-        _Comparison(snapshot, state, job, ours[state.id], theirs.get(state.id), swaps.get(ours[state.id].uid)).fate()
+        _Comparison(snapshot, state, job, ours[state.id], theirs.get(state.id), swaps.get(ours[state.id].uid), backend).fate()
         if state.id in ours
         else _gone(state, theirs.get(state.id), job, written_by)
         for state in snapshot.operators
@@ -166,11 +174,6 @@ def _allowed(losses: Sequence[Change], dropped: Sequence[Dropped]) -> str | None
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason)) if all(reasons) else None
 
 
-def _backend(name: str) -> str:
-    """Return the short name of a state backend that was named by its factory."""
-    return "rocksdb" if name.endswith("RocksDBStateBackendFactory") else name
-
-
 @dataclass(frozen=True)
 class _Comparison:
     """An operator that the snapshot and the job both have."""
@@ -181,6 +184,7 @@ class _Comparison:
     ours: LockedOperator
     theirs: LockedOperator | None
     swap: Change | None
+    their_backend: str | None
 
     def fate(self) -> Fate:
         """Return what becomes of its state."""
@@ -222,7 +226,8 @@ class _Comparison:
         limit = self._task[1]
         max_parallelism = limit if limit is None or _holds_something(self.state) else self.state.max_parallelism
         if self.theirs is not None:
-            return replace(self.theirs, max_parallelism=max_parallelism, execution_mode=self._mode(self.theirs))
+            states = (*self.theirs.states, *self._untold(self.theirs))
+            return replace(self.theirs, max_parallelism=max_parallelism, execution_mode=self._mode(self.theirs), states=states)
         return replace(
             self.ours,
             max_parallelism=max_parallelism,
@@ -231,15 +236,23 @@ class _Comparison:
         )
 
     def _states(self) -> Iterator[State]:
-        """Yield the states that the snapshot names, with the job's types, which it does not tell."""
-        for each in self._keyed:
-            yield self._state(each.name)
-        for name in self.state.operator_states:
-            yield self._state(given_name(name), BROADCAST)
+        """Yield the states that the snapshot names, as the job has them: it does not tell their types."""
+        for state in self._named():
+            yield self.ours.like(state) or state
 
-    def _state(self, name: str, kind: str = "value") -> State:
-        state = State(name, kind, "unknown")
-        return self.ours.like(state) or state
+    def _untold(self, theirs: LockedOperator) -> Iterator[State]:
+        """Yield the states that the snapshot holds, and that a lock does not have which was made where not all could be found."""
+        for state in self._named() if theirs.unknown else ():
+            if theirs.like(state) is None:
+                ours = self.ours.like(state)
+                yield replace(state, kind=ours.kind) if ours else state
+
+    def _named(self) -> Iterator[State]:
+        """Yield the states that the snapshot names, without their types."""
+        for each in self._keyed:
+            yield State(each.name, "value", UNKNOWN)
+        for name in self.state.operator_states:
+            yield State(given_name(name), BROADCAST, UNKNOWN)
 
     def _mode(self, known: LockedOperator) -> str | None:
         """Return the mode in which the keyed states were written, which their names tell; what is known when there are none."""
@@ -283,7 +296,13 @@ class _Comparison:
             for name in sorted(self._names & new):
                 what = f"The snapshot holds an older state “{name}”, of a job before the one that took it: it would be read as this one."
                 yield Change("loses-state", what, "Give the new one a name that no state had.", self.ours.uid, name)
-        backend = _backend(self.job.lock.backend)
+        kinds = {each.name: each.kind for each in self._keyed} if self.theirs is None else {}
+        for state in self.ours.states:
+            was = kinds.get(state.name)
+            if was is not None and state.kind != BROADCAST and (was == "map") != (state.kind == "map"):
+                what = f"The state “{state.name}” is stored as a {was}, and the job has a {state.kind}: Flink does not restore it."
+                yield Change("loses-state", what, "Give the new one a name of its own.", self.ours.uid, state.name)
+        backend = short(self.job.lock.backend)
         wrote = {_BACKENDS.get(handle) for handle in self.state.keyed_handles} - {None, backend}
         if wrote and backend in _BACKENDS.values() and self.snapshot.format != "canonical":
             other = str(next(iter(wrote)))
@@ -303,6 +322,11 @@ class _Comparison:
         if self.theirs is None and is_python and self._names:
             what = "The lock of the job that took the snapshot was not found: whether types and key are the same cannot be known."
             yield Change("cautious", what, "Name the lock: --lock FILE.", self.ours.uid)
+        backend = short(self.job.lock.backend)
+        is_judged = backend == self.their_backend or backend in _BACKENDS.values() or self.snapshot.format == "canonical"
+        if self.state.keyed_handles and not is_judged:
+            what = f"Whether the state backend {backend} reads what the snapshot holds is not known."
+            yield Change("cautious", what, "Take a savepoint of the format CANONICAL, which every backend reads.", self.ours.uid)
         if self.ours.unknown:
             what = f"The states of the operator could not all be found{f': {self.ours.why}' if self.ours.why else ''}."
             yield Change("cautious", what, uid=self.ours.uid)
