@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -10,6 +11,10 @@ from jobkit.bench.measure import Tail
 
 from .contenders.contender import Contract
 from .verify import Expected
+
+_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_OF_QUIET = 4.5
+"""More than two commits."""
 
 
 def follow(contract: Contract, output: Tail, rejects: Tail, expected: Expected, seconds: float, look: Callable[[int], None]) -> bool:  # noqa: PLR0913, PLR0917
@@ -21,7 +26,7 @@ def follow(contract: Contract, output: Tail, rejects: Tail, expected: Expected, 
         rejects: The topic of what it has rejected.
         expected: What the input gives.
         seconds: How long to wait.
-        look: Called on each look with how many records of the input show in the output; raises when the contender has failed.
+        look: Called on each look with about how many records of the output are committed; raises when the contender has failed.
     """
     if contract is Contract.FINAL:
         return _follow_final(output, rejects, expected, seconds, look)
@@ -29,28 +34,34 @@ def follow(contract: Contract, output: Tail, rejects: Tail, expected: Expected, 
 
 
 def _follow_final(output: Tail, rejects: Tail, expected: Expected, seconds: float, look: Callable[[int], None]) -> bool:
-    """Wait for the last update of each key, by reading along: their number is not known beforehand."""
+    """Wait for the last update of each key.
+
+    Their number is not known beforehand. What there is is read when nothing has been committed for a while, and not along with the
+    job, from which that would take the processors that it is measured on.
+    """
     deadline, seen = time.monotonic() + seconds, _Updates(expected)
+    before, since = 0, time.monotonic()
     while time.monotonic() < deadline:
-        for tail in (output, rejects):
-            tail.read()
-        look(seen.update(output) + rejects.count)
-        if seen.done >= expected.good and rejects.count >= expected.rejects.total():
-            return True
-        time.sleep(1.0)
+        committed = output.committed() + rejects.committed()
+        look(min(committed, expected.total))
+        if committed != before:
+            before, since = committed, time.monotonic()
+        elif committed and time.monotonic() - since > _SECONDS_OF_QUIET:
+            for tail in (output, rejects):
+                tail.read()
+            if seen.update(output) >= expected.good and rejects.count >= expected.rejects.total():
+                return True
+            since = math.inf  # until something comes
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
     return False
 
 
 class _Updates:
-    """How many records of the input the updates of each key stand for.
-
-    Attributes:
-        done: That number.
-    """
+    """How many records of the input the updates of each key stand for."""
 
     def __init__(self, expected: Expected) -> None:
         """Begin with none."""
-        self.done = 0
+        self._done = 0
         self._expected = expected
         self._last: dict[str, int] = {}
         self._read: dict[int, int] = {}
@@ -61,10 +72,10 @@ class _Updates:
             for value in part.values[self._read.get(number, 0) :]:
                 update = self._expected.update(value)
                 if update is not None and update[1] > self._last.get(update[0], 0):
-                    self.done += update[1] - self._last.get(update[0], 0)
+                    self._done += update[1] - self._last.get(update[0], 0)
                     self._last[update[0]] = update[1]
             self._read[number] = len(part.values)
-        return self.done
+        return self._done
 
 
 def shown(contract: Contract, expected: Expected, output: Tail, rejects: Tail, *, is_complete: bool) -> Sequence[int]:

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobkit.bench import load, measure
-from jobkit.bench.measure import Steady, Tail
-from jobkit.bench.resources import Sampler, Usage, pinned
+from jobkit.bench import load
+from jobkit.bench.measure import Tail
+from jobkit.bench.resources import Sampler, pinned
 from jobkit.cluster.topics import Topics
-from jobkit.errors import ClusterError, JobkitError
+from jobkit.errors import JobkitError
 from kafka.errors import KafkaError
 
 from .contenders.contender import Contender, Contract, Running, Task
 from .errors import BenchmarkError
+from .figures import Course, figures
 from .outputs import follow, shown
 from .verify import Expected
 
 PARTITIONS = 4
 COMMIT_SECONDS = 2.0
 _COMMITS_TO_WAIT = 2
-_MIB = 1 << 20
 
 Progress = Callable[[str, int, int], None]
 
@@ -188,7 +187,7 @@ class _Run:
             usage, broker = (sampler.stop() for sampler in self._samplers)
             time.sleep(_COMMITS_TO_WAIT * self._task.commit_seconds)  # a record that is written twice may come with a later commit
             self._running.check()
-            result.figures |= self._running.figures()
+            history = self._running.checkpoints()
         finally:
             for sampler in self._samplers:
                 sampler.stop()
@@ -197,7 +196,9 @@ class _Run:
         for tail in (self._output, self._rejects):
             tail.read()
         times = shown(self._contender.contract, self._expected, self._output, self._rejects, is_complete=result.complete)
-        result.figures |= {"distinct_keys": len(self._expected.sums), **self._figures(times, launched, usage, broker)}
+        course = Course(launched, times, usage, broker, history, len(self._around.cores))
+        final = self._contender.contract is Contract.FINAL
+        result.figures |= {"distinct_keys": len(self._expected.sums), **figures(course, self._around.warm_up, may_have_no_middle=final)}
 
     def _processes(self) -> Sequence[int]:
         return self._running.processes() if self._running is not None else []
@@ -206,41 +207,3 @@ class _Run:
         if self._running is not None:
             self._running.check()
         self._around.progress(self._contender.name, done, self._expected.total)
-
-    def _pace(self, times: Sequence[int], launched: float) -> Steady:
-        try:
-            return measure.steady(times, self._around.warm_up)
-        except ClusterError:
-            if self._contender.contract is not Contract.FINAL:
-                raise
-        # A few large commits have no middle: the whole run, start-up included, is a pace that it has kept at least.
-        return Steady(len(times), launched, times[-1] / 1000)
-
-    def _figures(self, times: Sequence[int], launched: float, usage: Usage, broker: Usage) -> dict[str, Any]:
-        if not times:
-            raise BenchmarkError("Nothing was written in time.")
-        steady = self._pace(times, launched)
-        own = usage.between(steady.begin, steady.end) + broker.between(steady.begin, steady.end)
-        foreign = max(0.0, usage.busy_between(steady.begin, steady.end) - own)
-        return {
-            "records": len(times),
-            "records_per_second": steady.rate,
-            "startup_seconds": times[0] / 1000 - launched,
-            "seconds": times[-1] / 1000 - launched,
-            "steady": asdict(steady),
-            "with_startup": steady.begin == launched,
-            "by_second": _by_second(times),
-            "cpu_seconds_per_million": usage.between(steady.begin, steady.end) / steady.records * 1_000_000,
-            "cpu_seconds_per_million_with_startup": usage.total / len(times) * 1_000_000,
-            "broker_cpu_seconds_per_million": broker.between(steady.begin, steady.end) / steady.records * 1_000_000,
-            "foreign_share": foreign / len(self._around.cores) / (steady.end - steady.begin),
-            "peak_mib": usage.peak_bytes / _MIB,
-            "memory_mib": [(round(moment - launched, 1), round(held / _MIB)) for moment, held in usage.memory],
-            "memory_is_proportional": usage.is_proportional,
-        }
-
-
-def _by_second(times: Sequence[int]) -> list[int]:
-    """Return how much was written in each second, from the first output on: how a contender gets warm, and whether it falters."""
-    counts = Counter((stamp - times[0]) // 1000 for stamp in times)
-    return [counts[second] for second in range(max(counts) + 1)]

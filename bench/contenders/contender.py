@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from jobkit.cluster.rest import Checkpoint
 
 
 class Contract(Enum):
@@ -14,7 +16,7 @@ class Contract(Enum):
 
     EACH = "one record for each record of the input"
     SAME = "the input as it is"
-    FINAL = "one update for each key and commit, the last of each key among them"
+    FINAL = "an update for each key now and then, the last of each key among them"
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class Running(Protocol):
     def check(self) -> None:
         """Raise a JobkitError when it has failed."""
 
-    def figures(self) -> Mapping[str, Any]:
-        """Return what it says about itself, while it is still running."""
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Return its checkpoints, in the order in which they began, while it is still running; none where it cannot be asked."""
 
     def stop(self) -> None:
         """End it, and wait until nothing of it is left."""

@@ -6,13 +6,12 @@ import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from jobkit.bench import measure
 from jobkit.cluster.flink import FlinkCluster
+from jobkit.cluster.rest import Checkpoint
 from jobkit.cluster.watch import Watch
 from jobkit.errors import ClusterError, JobFailed
 
@@ -111,11 +110,9 @@ class RunningJob:
             self._looked = time.monotonic()
             self._watch.check()
 
-    def figures(self) -> Mapping[str, Any]:
+    def checkpoints(self) -> Sequence[Checkpoint]:
         """Return what the JobManager knows of its checkpoints."""
-        if self._watch.job is None:
-            return {}
-        return {"checkpoints": asdict(measure.checkpoints(self._cluster.rest, self._watch.job))}
+        return [] if self._watch.job is None else self._cluster.rest.history(self._watch.job)
 
     def stop(self) -> None:
         """Stop the job with a savepoint, and end the cluster.
