@@ -17,6 +17,7 @@ from jobkit.cluster.topics import Topics
 from jobkit.errors import ClusterError
 
 from . import feeding, flights, latency
+from .contenders import takes_part
 from .contenders.contender import Contender
 from .errors import BenchmarkError
 from .latency import Pace
@@ -106,25 +107,47 @@ def _expected(topic: str, plan: Plan, around: Surroundings) -> Expected:
     return expected
 
 
-def runs(  # noqa: PLR0913
-    place: Place, plan: Plan, contenders: Mapping[str, Contender], pace: Pace | None, around: Surroundings, *, with_throughput: bool = True
-) -> Iterator[Result]:
+@dataclass(frozen=True)
+class Turns:
+    """Who runs, and when.
+
+    Attributes:
+        contenders: By name.
+        where_shown: Whether each runs only where the page has it, see `contenders.takes_part`; and on every input otherwise.
+        before: How many rounds there were.
+        with_throughput: Whether throughput is measured.
+    """
+
+    contenders: Mapping[str, Contender]
+    where_shown: bool = False
+    before: int = 0
+    with_throughput: bool = True
+
+    def of(self, kind: str, *, first: bool = True) -> list[Contender]:
+        """Return who takes part, see `contenders.takes_part`."""
+        return [each for name, each in self.contenders.items() if not self.where_shown or takes_part(name, kind, first=first)]
+
+    def rounds(self, count: int) -> range:
+        """Return the numbers of some rounds."""
+        return range(self.before + 1, self.before + count + 1)
+
+
+def runs(place: Place, plan: Plan, turns: Turns, pace: Pace | None, around: Surroundings) -> Iterator[Result]:
     """Run all contenders on all inputs, in rounds: what changes on the machine meanwhile strikes all of them.
 
     Args:
         place: What feeds them runs with.
         plan: What is to be measured.
-        contenders: Who runs.
+        turns: Who runs.
         pace: How latency is measured, after throughput; or None.
         around: What all runs share.
-        with_throughput: Whether throughput is measured.
     """
-    for source in inputs(place, plan, around) if with_throughput else ():
-        for number in range(1, plan.rounds + 1):
-            for contender in contenders.values():
+    for source in inputs(place, plan, around) if turns.with_throughput else ():
+        for number in turns.rounds(plan.rounds):
+            for contender in turns.of("throughput", first=source.keys == plan.keys[0]):
                 yield execute(contender, source, number, around)
     if pace is None:
         return
-    for number in range(1, plan.rounds + 1):
-        for contender in contenders.values():
+    for number in turns.rounds(plan.rounds):
+        for contender in turns.of("latency"):
             yield latency.execute(contender, pace, number, around)

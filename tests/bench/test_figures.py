@@ -18,7 +18,9 @@ MIB = 1 << 20
 
 def checkpoint(triggered: float, seconds: float, state_bytes: int = 0) -> Checkpoint:
     """Return one that was completed."""
-    return Checkpoint(1, "COMPLETED", is_savepoint=False, path=None, bytes=5, state_bytes=state_bytes, triggered=triggered, seconds=seconds, failure=None)
+    return Checkpoint(
+        1, "COMPLETED", is_savepoint=False, path=None, bytes=5, state_bytes=state_bytes, triggered=triggered, seconds=seconds, failure=None
+    )
 
 
 def course(**changes: Any) -> Course:
