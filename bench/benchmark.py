@@ -20,6 +20,7 @@ from . import feeding, flights, latency
 from .contenders import takes_part
 from .contenders.contender import Contender
 from .errors import BenchmarkError
+from .hours import ExpectedHours
 from .latency import Pace
 from .place import Place
 from .runs import PARTITIONS, Input, Progress, Result, Surroundings, execute
@@ -91,6 +92,28 @@ def inputs(place: Place, plan: Plan, around: Surroundings) -> Iterator[Input]:
             client.delete([topic])
 
 
+def hours(place: Place, plan: Plan, around: Surroundings) -> Iterator[Input]:
+    """Make the input for the template's own job: flights in the order of time, and a partition for each of its readers.
+
+    One that reads two partitions at once takes from them as they come, and what is then late depends on chance.
+    """
+    topic = "flights-in-time"
+    with closing(Topics(around.servers)) as client:
+        client.create([topic], len(plan.cores), _DAYS)
+    feeding.feed(
+        place,
+        around.servers,
+        topic,
+        flights.in_time(plan.flights, plan.records),
+        partial(_fed, around.progress, flights.ORIGINS, plan.records),
+    )
+    with Tail(around.servers, topic) as tail:
+        tail.read()
+    yield Input(topic, flights.ORIGINS, ExpectedHours(part.values for part in tail.partitions.values()))
+    with closing(Topics(around.servers)) as client:
+        client.delete([topic])
+
+
 def _fed(progress: Progress, keys: int, total: int, done: int) -> None:
     progress(f"{keys:,} keys: fed", done, total)
 
@@ -124,8 +147,9 @@ class Turns:
     with_throughput: bool = True
 
     def of(self, kind: str, *, first: bool = True) -> list[Contender]:
-        """Return who takes part, see `contenders.takes_part`."""
-        return [each for name, each in self.contenders.items() if not self.where_shown or takes_part(name, kind, first=first)]
+        """Return who takes part in `throughput`, in `latency`, or in throughput over `hours`; see `contenders.takes_part`."""
+        known = {name: each for name, each in self.contenders.items() if each.contract.is_of_hours == (kind == "hours")}
+        return [each for name, each in known.items() if not self.where_shown or takes_part(name, kind, first=first)]
 
     def rounds(self, count: int) -> range:
         """Return the numbers of some rounds."""
@@ -145,6 +169,11 @@ def runs(place: Place, plan: Plan, turns: Turns, pace: Pace | None, around: Surr
     for source in inputs(place, plan, around) if turns.with_throughput else ():
         for number in turns.rounds(plan.rounds):
             for contender in turns.of("throughput", first=source.keys == plan.keys[0]):
+                yield execute(contender, source, number, around)
+    own = turns.of("hours") if turns.with_throughput else []
+    for source in hours(place, plan, around) if own else ():
+        for number in turns.rounds(plan.rounds):
+            for contender in own:
                 yield execute(contender, source, number, around)
     if pace is None:
         return

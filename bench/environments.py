@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .errors import BenchmarkError
@@ -51,14 +51,14 @@ def versions(name: str) -> dict[str, str]:
     return {package.partition("[")[0]: version for package, _, version in pins}
 
 
-def run(command: Sequence[str]) -> None:
-    """Run a command.
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Run a command, in this environment or another one.
 
     Raises:
         BenchmarkError: When it fails.
     """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS_TO_INSTALL, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS_TO_INSTALL, check=False, env=environment)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BenchmarkError("A command has failed.", found=str(error), where=" ".join(command)) from error
     if done.returncode != 0:

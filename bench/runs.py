@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from kafka.errors import KafkaError
 from .contenders.contender import Contender, Contract, Running, Task
 from .errors import BenchmarkError
 from .figures import Course, figures
-from .outputs import follow, shown
+from .hours import ExpectedHours
+from .outputs import Outputs, follow, shown
 from .verify import Expected
 
 PARTITIONS = 4
@@ -42,7 +43,7 @@ class Input:
 
     topic: str
     keys: int
-    expected: Expected
+    expected: Expected | ExpectedHours
 
 
 @dataclass(frozen=True)
@@ -121,20 +122,21 @@ def execute(contender: Contender, source: Input, number: int, around: Surroundin
 def task_for(contender: Contender, topic: str, around: Surroundings) -> Task:
     """Return a task with names of its own."""
     group = f"{contender.name}-{time.time_ns()}"
-    return Task(around.servers, topic, f"{group}-out", f"{group}-rejects", group, around.folder / group, COMMIT_SECONDS)
+    return Task(around.servers, topic, f"{group}-out", f"{group}-rejects", f"{group}-late", group, around.folder / group, COMMIT_SECONDS)
 
 
 @contextmanager
-def topics(task: Task, around: Surroundings) -> Iterator[tuple[Tail, Tail]]:
+def topics(task: Task, around: Surroundings) -> Iterator[Outputs]:
     """Make the topics of a run, and give what reads them; remove them, those too that it has made for itself, and its folder.
 
     The logs of a run that failed stay.
     """
     with closing(Topics(around.servers)) as client:
-        client.create([task.output, task.rejects], PARTITIONS, load.APPEND_TIME)
+        client.create([task.output, task.rejects, task.late], PARTITIONS, load.APPEND_TIME)
     try:
-        with Tail(task.servers, task.output) as output, Tail(task.servers, task.rejects) as rejects:
-            yield output, rejects
+        with ExitStack() as stack:
+            tails = (stack.enter_context(Tail(task.servers, name)) for name in (task.output, task.rejects, task.late))
+            yield Outputs(*tails)
     except (JobkitError, KafkaError):
         _remove(task.folder, but=task.folder / "logs")
         raise
@@ -170,11 +172,13 @@ def launch(contender: Contender, task: Task, around: Surroundings) -> Running:
 class _Run:
     """A contender on its way through an input."""
 
-    def __init__(self, contender: Contender, expected: Expected, task: Task, outputs: tuple[Tail, Tail], around: Surroundings) -> None:
+    def __init__(
+        self, contender: Contender, expected: Expected | ExpectedHours, task: Task, outputs: Outputs, around: Surroundings
+    ) -> None:
         """Begin to count what processes use."""
         self._contender, self._expected, self._task, self._around = contender, expected, task, around
         self._running: Running | None = None
-        self._output, self._rejects = outputs
+        self._outputs = outputs
         self._samplers = [Sampler(self._processes, around.cores), Sampler(lambda: [around.broker])]
 
     def measure(self, result: Result) -> None:
@@ -183,7 +187,7 @@ class _Run:
         try:
             self._running = launch(self._contender, self._task, self._around)
             contract, seconds = self._contender.contract, self._around.seconds
-            result.complete = follow(contract, self._output, self._rejects, self._expected, seconds, self._look)
+            result.complete = follow(contract, self._outputs, self._expected, seconds, self._look)
             usage, broker = (sampler.stop() for sampler in self._samplers)
             time.sleep(_COMMITS_TO_WAIT * self._task.commit_seconds)  # a record that is written twice may come with a later commit
             self._running.check()
@@ -193,12 +197,15 @@ class _Run:
                 sampler.stop()
             if self._running is not None:
                 self._running.stop()
-        for tail in (self._output, self._rejects):
+        for tail in self._outputs:
             tail.read()
-        times = shown(self._contender.contract, self._expected, self._output, self._rejects, is_complete=result.complete)
+        times = shown(self._contender.contract, self._expected, self._outputs, is_complete=result.complete)
         course = Course(launched, times, usage, broker, history, len(self._around.cores))
-        final = self._contender.contract is Contract.FINAL
-        result.figures |= {"distinct_keys": len(self._expected.sums), **figures(course, self._around.warm_up, may_have_no_middle=final)}
+        may_be_few = self._contender.contract in {Contract.FINAL, Contract.LATEST_HOURS}
+        result.figures |= figures(course, self._around.warm_up, may_have_no_middle=may_be_few)
+        result.figures |= (
+            {"late": self._outputs.late.count} if self._contender.contract.is_of_hours else {"distinct_keys": self._expected.keys}
+        )
 
     def _processes(self) -> Sequence[int]:
         return self._running.processes() if self._running is not None else []

@@ -44,6 +44,19 @@ def everyone(place: Place) -> dict[str, Contender]:
             workers="one process, two worker threads",
             variables=_THREADS,
         ),
+        FlinkContender(
+            "template-job", f"{programs}.template_job:build", place, contract=Contract.HOURS, configuration=_THREAD, is_template=True
+        ),
+        PeerContender(
+            "pathway-hours",
+            "pathway",
+            _PATHWAY,
+            script("pathway_hours_app.py"),
+            place.cache,
+            contract=Contract.LATEST_HOURS,
+            workers="one process, two worker threads",
+            variables=_THREADS,
+        ),
     ]
     return {contender.name: contender for contender in contenders}
 

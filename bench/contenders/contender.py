@@ -17,6 +17,13 @@ class Contract(Enum):
     EACH = "one record for each record of the input"
     SAME = "the input as it is"
     FINAL = "an update for each key now and then, the last of each key among them"
+    HOURS = "one row for each airport and hour, once it is over"
+    LATEST_HOURS = "updates of the row of each airport and hour, the last one among them"
+
+    @property
+    def is_of_hours(self) -> bool:
+        """Whether its input are flights in the order of time, and its output the delays of each airport and hour."""
+        return self in {Contract.HOURS, Contract.LATEST_HOURS}
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Task:
         input: The topic to read from its beginning.
         output: The topic for counts and means.
         rejects: The topic for malformed records.
+        late: The topic for records that came too late.
         group: A consumer group of its own.
         folder: For state, checkpoints and logs; removed after the run.
         commit_seconds: The time between two checkpoints or commits.
@@ -37,6 +45,7 @@ class Task:
     input: str
     output: str
     rejects: str
+    late: str
     group: str
     folder: Path
     commit_seconds: float
@@ -49,6 +58,7 @@ class Task:
             "BENCH_INPUT": self.input,
             "BENCH_OUTPUT": self.output,
             "BENCH_REJECTS": self.rejects,
+            "BENCH_LATE": self.late,
             "BENCH_GROUP": self.group,
             "BENCH_STATE": str(self.folder / "state"),
             "BENCH_COMMIT_SECONDS": str(self.commit_seconds),
