@@ -37,7 +37,7 @@ class Plan:
         records: How many records each input has.
         keys: How many keys each may have: one input for each number.
         rounds: How often each contender runs on each.
-        seconds: How long a run may take.
+        seconds: How long a run may take, from its launch on.
         warm_up: See `Surroundings`.
         cores: Which processors the contenders and the broker may use.
         flights: The file of flights.
@@ -115,7 +115,7 @@ def hours(place: Place, plan: Plan, around: Surroundings) -> Iterator[Input]:
 
 
 def _fed(progress: Progress, keys: int, total: int, done: int) -> None:
-    progress(f"{keys:,} keys: fed", done, total)
+    progress(f"{keys:,} keys: fed", min(done, total), total)
 
 
 def _expected(topic: str, plan: Plan, around: Surroundings) -> Expected:
@@ -146,10 +146,10 @@ class Turns:
     before: int = 0
     with_throughput: bool = True
 
-    def of(self, kind: str, *, first: bool = True) -> list[Contender]:
+    def of(self, kind: str, *, few_keys: bool = True) -> list[Contender]:
         """Return who takes part in `throughput`, in `latency`, or in throughput over `hours`; see `contenders.takes_part`."""
         known = {name: each for name, each in self.contenders.items() if each.contract.is_of_hours == (kind == "hours")}
-        return [each for name, each in known.items() if not self.where_shown or takes_part(name, kind, first=first)]
+        return [each for name, each in known.items() if not self.where_shown or takes_part(name, kind, few_keys=few_keys)]
 
     def rounds(self, count: int) -> range:
         """Return the numbers of some rounds."""
@@ -166,11 +166,11 @@ def runs(place: Place, plan: Plan, turns: Turns, pace: Pace | None, around: Surr
         pace: How latency is measured, after throughput; or None.
         around: What all runs share.
     """
-    for source in inputs(place, plan, around) if turns.with_throughput else ():
+    for source in inputs(place, plan, around) if turns.with_throughput and turns.of("throughput") else ():
         for number in turns.rounds(plan.rounds):
-            for contender in turns.of("throughput", first=source.keys == plan.keys[0]):
+            for contender in turns.of("throughput", few_keys=source.keys == flights.ORIGINS):
                 yield execute(contender, source, number, around)
-    own = turns.of("hours") if turns.with_throughput else []
+    own = turns.of("hours") if turns.with_throughput and flights.ORIGINS in plan.keys else []
     for source in hours(place, plan, around) if own else ():
         for number in turns.rounds(plan.rounds):
             for contender in own:

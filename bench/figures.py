@@ -31,6 +31,7 @@ class Course:
         times: When each record of the input showed in the output, in milliseconds since the epoch, ascending.
         usage: What the contender's processes used; sampled for longer, until all output was read back.
         broker: What the broker used.
+        measuring: The processor time of what measures.
         checkpoints: All that were taken.
         cores: How many processors both had.
     """
@@ -39,6 +40,7 @@ class Course:
     times: Sequence[int]
     usage: Usage
     broker: Usage
+    measuring: Usage
     checkpoints: Sequence[Checkpoint]
     cores: int
 
@@ -82,6 +84,7 @@ def figures(course: Course, warm_up: float, *, may_have_no_middle: bool = False)
         "cpu_seconds_per_million_with_startup": course.usage.between(course.launched, course.ended) / len(course.times) * _MILLION,
         "broker_cpu_seconds_per_million": broker / steady.records * _MILLION,
         "foreign_share": foreign / course.cores / (steady.end - steady.begin),
+        "measuring_share": course.measuring.between(steady.begin, steady.end) / course.cores / (steady.end - steady.begin),
         "peak_mib": max((held for _, held in memory), default=0.0),
         "memory_mib": [(round(second, 1), round(held)) for second, held in memory],
         "memory_is_proportional": course.usage.is_proportional,

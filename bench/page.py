@@ -65,6 +65,13 @@ All processes of a run, once a million records are written: the slope is of the 
 """
 
 
+_HOURS = """\
+`template-job` and `pathway-hours` have another job: flights, mean and greatest delay and the share of late ones, for each airport and
+hour of departure. The first is the job that the template comes with: it writes a row once its hour is over in event time, and late
+flights to a topic of their own, exactly once. The second writes a row's changes as they come. A row counts for as many flights as are
+in it. Their input are the flights in the order of time, in {cores} partitions.
+"""
+
 _RATIOS = """\
 ## Ratios
 
@@ -109,7 +116,8 @@ def text(document: Mapping[str, Any]) -> str:
         "commit": settings["commit_seconds"],
         "distinct": _distinct(document),
     }
-    parts = [_HEAD.format(**facts), _throughput(document), *_ratios(document)]
+    hours = [_HOURS.format(**facts)] if any("late" in run["figures"] for run in document["runs"]) else []
+    parts = [_HEAD.format(**facts), _throughput(document), *hours, *_ratios(document)]
     latency = list(tables.latency(document))
     if latency:
         parts += [

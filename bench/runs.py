@@ -12,7 +12,7 @@ from typing import Any
 
 from jobkit.bench import load
 from jobkit.bench.measure import Tail
-from jobkit.bench.resources import Sampler, pinned
+from jobkit.bench.resources import Sampler, Usage, pinned
 from jobkit.cluster.topics import Topics
 from jobkit.errors import JobkitError
 from kafka.errors import KafkaError
@@ -55,7 +55,7 @@ class Surroundings:
         broker: The broker's process.
         cores: Which processors the contenders may use.
         folder: For what a run keeps meanwhile.
-        seconds: How long a run may take.
+        seconds: How long a run may take, from its launch on.
         progress: Called with what is counted, how far it is, and how far it will get.
         warm_up: For how many seconds after its first output a contender is not measured.
     """
@@ -179,6 +179,7 @@ class _Run:
         self._contender, self._expected, self._task, self._around = contender, expected, task, around
         self._running: Running | None = None
         self._outputs = outputs
+        self._measuring = Usage()
         self._samplers = [Sampler(self._processes, around.cores), Sampler(lambda: [around.broker])]
 
     def measure(self, result: Result) -> None:
@@ -186,7 +187,7 @@ class _Run:
         launched = time.time()
         try:
             self._running = launch(self._contender, self._task, self._around)
-            contract, seconds = self._contender.contract, self._around.seconds
+            contract, seconds = self._contender.contract, self._around.seconds - (time.time() - launched)
             result.complete = follow(contract, self._outputs, self._expected, seconds, self._look)
             usage, broker = (sampler.stop() for sampler in self._samplers)
             time.sleep(_COMMITS_TO_WAIT * self._task.commit_seconds)  # a record that is written twice may come with a later commit
@@ -200,7 +201,7 @@ class _Run:
         for tail in self._outputs:
             tail.read()
         times = shown(self._contender.contract, self._expected, self._outputs, is_complete=result.complete)
-        course = Course(launched, times, usage, broker, history, len(self._around.cores))
+        course = Course(launched, times, usage, broker, self._measuring, history, len(self._around.cores))
         may_be_few = self._contender.contract in {Contract.FINAL, Contract.LATEST_HOURS}
         result.figures |= figures(course, self._around.warm_up, may_have_no_middle=may_be_few)
         result.figures |= (
@@ -211,6 +212,8 @@ class _Run:
         return self._running.processes() if self._running is not None else []
 
     def _look(self, done: int) -> None:
+        self._measuring.times.append(time.time())
+        self._measuring.cpu_seconds.append(time.process_time())
         if self._running is not None:
             self._running.check()
         self._around.progress(self._contender.name, done, self._expected.total)

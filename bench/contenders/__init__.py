@@ -81,14 +81,14 @@ def variants(place: Place) -> dict[str, Contender]:
     return {contender.name: contender for contender in contenders}
 
 
-def takes_part(name: str, kind: str, *, first: bool) -> bool:
+def takes_part(name: str, kind: str, *, few_keys: bool) -> bool:
     """Say whether a contender runs in a kind of measurement where all of them are asked for, `--all`.
 
     Args:
         name: The contender's.
         kind: `throughput` or `latency`.
-        first: Whether it is on the first input.
+        few_keys: Whether the input has a key for each airport, and no more.
     """
     if re.fullmatch(r"jobkit-\d+ms", name):
         return kind == "latency"
-    return not name.endswith("-one-taskmanager") or (kind == "throughput" and first)
+    return not name.endswith("-one-taskmanager") or (kind == "throughput" and few_keys)

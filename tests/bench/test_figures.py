@@ -37,6 +37,7 @@ def course(**changes: Any) -> Course:
         "times": [1_010_000 + number for number in range(60_000)],
         "usage": usage,
         "broker": Usage(times=moments, cpu_seconds=[0.0] * 190),
+        "measuring": Usage(times=moments, cpu_seconds=[second / 50 for second in range(190)]),
         "checkpoints": [checkpoint(LAUNCHED + 12 + 2 * number, 1.0 if number < 28 else 0.01, number) for number in range(80)],
         "cores": 2,
     }
@@ -57,6 +58,11 @@ def test_processors_and_memory_of_a_job_that_is_done_do_not_count() -> None:
     assert found["memory_mib"][-1][0] <= found["seconds"] == pytest.approx(70, abs=0.01)
     assert found["cpu_seconds_per_million_with_startup"] == pytest.approx(70 / 0.06, rel=0.01)
     assert found["cpu_seconds_per_million"] == pytest.approx(1_000)
+
+
+def test_what_measures_is_measured_too() -> None:
+    """As a share of the processors of the run, which it may have to use as well."""
+    assert figures(course(), 20)["measuring_share"] == pytest.approx(0.01)
 
 
 def test_a_fast_run_is_given_half_the_time_to_get_warm() -> None:

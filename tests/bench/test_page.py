@@ -315,7 +315,7 @@ def test_a_contender_that_is_far_behind_has_no_latency(document: dict[str, Any])
 
 def test_all_means_each_contender_where_the_page_has_it() -> None:
     """Bounds are a matter of latency; how many TaskManagers there are is measured once."""
-    throughput = [name for name in ("jobkit", "jobkit-50ms", "jobkit-one-taskmanager") if takes_part(name, "throughput", first=True)]
+    throughput = [name for name in ("jobkit", "jobkit-50ms", "jobkit-one-taskmanager") if takes_part(name, "throughput", few_keys=True)]
     assert throughput == ["jobkit", "jobkit-one-taskmanager"]
-    assert not takes_part("jobkit-one-taskmanager", "throughput", first=False)
-    assert takes_part("jobkit-50ms", "latency", first=True)
+    assert not takes_part("jobkit-one-taskmanager", "throughput", few_keys=False)
+    assert takes_part("jobkit-50ms", "latency", few_keys=True)
