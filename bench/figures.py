@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from jobkit.bench import measure
@@ -29,7 +30,8 @@ class Course:
     Attributes:
         launched: When its first process was started, in seconds since the epoch.
         times: When each record of the input showed in the output, in milliseconds since the epoch, ascending.
-        usage: What the contender's processes used; sampled for longer, until all output was read back.
+        usage: What the contender's processes used; sampled for longer, until all output was read back. Of a run that reached its limit
+            they were sampled until then: what it writes as it is being stopped is no part of its pace, and does not count.
         broker: What the broker used.
         measuring: The processor time of what measures.
         checkpoints: All that were taken.
@@ -63,6 +65,7 @@ def figures(course: Course, warm_up: float, *, may_have_no_middle: bool = False)
         BenchmarkError: When nothing was written.
         ClusterError: When the run is too short to be measured.
     """
+    course = replace(course, times=course.times[: bisect_right(course.times, course.usage.times[-1] * 1000)])
     if not course.times:
         raise BenchmarkError("Nothing was written in time.")
     steady, warmed = _pace(course, warm_up, may_have_no_middle=may_have_no_middle)

@@ -45,7 +45,7 @@ def ratios(document: Mapping[str, Any]) -> Iterator[list[str]]:
     for keys in document["settings"]["keys"]:
         for ratio in RATIOS:
             own = there.get((keys, ratio.contender))
-            found = [value for name in ratio.others if own and (value := _against(own, there.get((keys, name))))]
+            found = [each for name in ratio.others if own and (each := _against(own, there.get((keys, name))))]
             if found:
                 value, name, count = min(found)
                 text = f"{count}" if count else "none: measured at other times"

@@ -60,6 +60,17 @@ def test_processors_and_memory_of_a_job_that_is_done_do_not_count() -> None:
     assert found["cpu_seconds_per_million"] == pytest.approx(1_000)
 
 
+def test_what_a_run_writes_while_it_is_being_stopped_does_not_count() -> None:
+    """Nobody has looked what it took then: it would seem to cost nothing."""
+    stopped = course()
+    stopped.usage.times[:] = stopped.usage.times[:50]
+    stopped.usage.cpu_seconds[:] = stopped.usage.cpu_seconds[:50]
+    found = figures(stopped, 20)
+    assert found["records"] == 39_001
+    assert found["steady"]["end"] < LAUNCHED + 49
+    assert found["cpu_seconds_per_million"] == pytest.approx(1_000)
+
+
 def test_what_measures_is_measured_too() -> None:
     """As a share of the processors of the run, which it may have to use as well."""
     assert figures(course(), 20)["measuring_share"] == pytest.approx(0.01)
