@@ -138,9 +138,14 @@ def test_updates_are_read_when_they_are_all_there(around: Surroundings, source: 
     """Reading along would take processors from what is measured; their number is not known beforehand."""
     reads: list[int] = []
     looks: list[int] = []
+    read = Tail.read
+
+    def noted(tail: Tail) -> None:
+        reads.append(len(looks))
+        read(tail)
+
     with pytest.MonkeyPatch.context() as patch:
-        read = Tail.read
-        patch.setattr(Tail, "read", lambda tail: (reads.append(len(looks)), read(tail))[1])
+        patch.setattr(Tail, "read", noted)
         seen = replace(around, progress=lambda _what, done, _total: looks.append(done))
         result = execute(Counting(contract=Contract.FINAL), source, 1, seen)
     assert (result.detail, result.complete) == ("", True)
