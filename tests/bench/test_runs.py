@@ -158,9 +158,9 @@ def test_latency_of_one_that_does_not_keep_up_is_none(around: Surroundings, monk
     """The records that it never wrote would be missing from the percentiles; it is told as such, and fails nothing."""
     monkeypatch.setattr(flights, "flights", lambda _file, count: (flight(number) for number in range(count)))
     monkeypatch.setattr(latency, "_SECONDS_TO_WAIT", 1.0)
-    result = latency.execute(Counting("slow"), Pace(Path(), 229, 2_000.0, 1.0, 3.0), 1, around)
+    result = latency.execute(Counting("slow"), Pace(Path(), 229, 1_000.0, 1.0, 4.0), 1, around)
     assert (result.detail, result.complete) == ("", False)
-    assert result.figures == {"rate": 2_000.0, "keeps_up": False}
+    assert result.figures == {"rate": 1_000.0, "keeps_up": False}
 
 
 def test_latency_is_that_of_each_record(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
