@@ -129,9 +129,11 @@ def text(document: Mapping[str, Any]) -> str:
     grown = list(tables.memory(document))
     if grown:
         parts += [_MEMORY, _table(["keys", "contender", "MiB at a million", "MiB at the end", "MiB for each million more"], grown)]
-    parts += ["## Contenders\n", _contenders(document), _SETTINGS.format(batch=int(PRODUCER["batch.size"]) // 1024)]
+    parts += ["## Contenders\n", _contenders(document)]
+    if "sessions" in document:  # or else it is not known what they were made with
+        parts.append(_SETTINGS.format(batch=int(PRODUCER["batch.size"]) // 1024))
     checkpoints = list(_checkpoints(document))
-    if checkpoints:
+    if checkpoints and "sessions" in document:
         columns = ["keys", "contender", "checkpoints", "median, s", "longest, s", "median, MB", "state, MB"]
         parts += [_CHECKPOINTS, _table(columns, checkpoints)]
     parts += [*_sessions(document), "## Machine\n", _machine(machine)]
@@ -145,7 +147,12 @@ def _distinct(document: Mapping[str, Any]) -> str:
 
 def _throughput(document: Mapping[str, Any]) -> str:
     columns = ["keys", "contender", "records/s", "min - max (runs)", "start-up, s", "CPU s/million", "peak MiB"]
-    return _table(columns, tables.throughput(document)) + "".join(f"\n\\{note}\n" for note in tables.notes(document))
+    return _table(columns, tables.throughput(document)) + "".join(f"\n{_escaped(note)}\n" for note in tables.notes(document))
+
+
+def _escaped(note: str) -> str:
+    """Return a note so that its mark begins no list."""
+    return f"\\{note}" if note[0] in "*+" else note
 
 
 def _ratios(document: Mapping[str, Any]) -> list[str]:

@@ -226,6 +226,14 @@ def test_runs_of_a_document_that_does_not_say_what_it_was_made_with_are_not_adde
         report.joined(document, sourced(document, "5ea1"))
 
 
+def test_what_is_not_known_of_a_document_is_not_told(document: dict[str, Any]) -> None:
+    """Rounds that were not counted on from command to command are not in common; nor is it known what a producer was like."""
+    del document["sessions"]
+    runs = rates(jobkit=[(1, 900)], bytewax=[(1, 300)])
+    assert compared(document, runs)[0][-1] == "none in common"
+    assert "batch.size" not in page.text(document)
+
+
 def test_the_page_tells_how_its_runs_were_made(document: dict[str, Any]) -> None:
     """Each with its command, without a place on the machine, its rounds, the kit's version, and the commit."""
     joined = report.joined({**document, "runs": [{**run, "session": 1} for run in document["runs"]]}, sourced(document, "5ea1"))
@@ -279,7 +287,7 @@ def test_a_ratio_is_over_the_rounds_in_which_both_ran(document: dict[str, Any]) 
     runs = rates(jobkit=[(1, 900), (2, 100)], bytewax=[(1, 300), (3, 1)])
     assert compared(document, runs)[0][-2:] == ["3.0", "1"]
     runs = rates(jobkit=[(1, 900)], bytewax=[(2, 300)])
-    assert compared(document, runs)[0][-2:] == ["3.0", "none: measured at other times"]
+    assert compared(document, runs)[0][-2:] == ["3.0", "none in common"]
 
 
 def test_one_taskmanager_is_compared_with_one(document: dict[str, Any]) -> None:
