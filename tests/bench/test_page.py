@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import Any
 
 import pytest
 from jobkit.errors import ClusterError
 
-from bench import page, ratios, report, sessions, tables
+from bench import environments, page, ratios, report, sessions, tables
 from bench.benchmark import Turns
 from bench.contenders import takes_part
 from bench.errors import BenchmarkError
@@ -224,6 +225,12 @@ def test_runs_of_a_document_that_does_not_say_what_it_was_made_with_are_not_adde
     del document["sessions"]
     with pytest.raises(BenchmarkError, match="has changed since"):
         report.joined(document, sourced(document, "5ea1"))
+
+
+@pytest.mark.parametrize("peer", ["quix", "bytewax", "pathway"])
+def test_peers_read_json_with_the_same_version_of_the_library(peer: str) -> None:
+    """As the jobs on Flink."""
+    assert environments.versions(peer)["msgspec"] == importlib.metadata.version("msgspec")
 
 
 def test_what_is_not_known_of_a_document_is_not_told(document: dict[str, Any]) -> None:
