@@ -36,7 +36,7 @@ def main(  # noqa: PLR0913, PLR0917  (options are arguments)
     cores: Annotated[int, typer.Option(help="Processors for contender and broker.", min=1)] = 2,
     limit: Annotated[
         float, typer.Option(help="Seconds from its launch after which a run is stopped, and measured as far as it got.")
-    ] = 100,
+    ] = 75,
     warm_up: Annotated[float, typer.Option(help="Seconds after its first output in which a contender is not measured.", min=0)] = 20,
     throughput: Annotated[bool, typer.Option(help="Measure throughput.")] = True,  # noqa: FBT002
     latency: Annotated[bool, typer.Option("--latency", help="Measure latency, too, on the first input.")] = False,  # noqa: FBT002
