@@ -34,9 +34,7 @@ def main(  # noqa: PLR0913, PLR0917  (options are arguments)
     with_variants: Annotated[bool, typer.Option("--all", help="The variants, too, each where the page has it.")] = False,  # noqa: FBT002
     flink: Annotated[list[str] | None, typer.Option(help="One more job on Flink, as NAME=MODULE:FUNCTION.")] = None,
     cores: Annotated[int, typer.Option(help="Processors for contender and broker.", min=1)] = 2,
-    limit: Annotated[
-        float, typer.Option(help="Seconds from its launch after which a run is stopped, and measured as far as it got.")
-    ] = 75,
+    limit: Annotated[float, typer.Option(help="Seconds from its launch after which a run is stopped, and measured as far as it got.")] = 75,
     warm_up: Annotated[float, typer.Option(help="Seconds after its first output in which a contender is not measured.", min=0)] = 20,
     throughput: Annotated[bool, typer.Option(help="Measure throughput.")] = True,  # noqa: FBT002
     latency: Annotated[bool, typer.Option("--latency", help="Measure latency, too, on the first input.")] = False,  # noqa: FBT002

@@ -15,7 +15,7 @@ from .contenders.contender import Contract
 from .hours import ExpectedHours
 from .verify import Expected
 
-_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_OF_QUIET = 4.5
 """More than two commits."""
 

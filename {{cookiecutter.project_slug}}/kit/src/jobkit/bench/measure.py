@@ -16,7 +16,7 @@ from ..errors import ClusterError
 
 _POLL_RECORDS = 10_000
 _FETCH_BYTES = 8_388_608
-_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_LOOKS = 1.0
 END = 0.95
 """The share of the output, or of the input, at which measuring ends: partitions run out one after the other."""
 
