@@ -15,7 +15,6 @@ TEMPLATE := $(shell find cookiecutter.json hooks '{{cookiecutter.project_slug}}'
 unexport PYTHONDONTWRITEBYTECODE
 
 COUNT := 50
-BOUNDS := jobkit-0ms,jobkit-20ms,jobkit-50ms,jobkit-100ms,jobkit-200ms,jobkit-500ms
 
 demo: $(PROJECT)/Makefile
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C $(PROJECT) run
@@ -43,9 +42,7 @@ lint: .venv/.dev
 	@$(BIN)/python scripts/lint.py
 
 bench: .venv/.dev
-	@$(BIN)/python -m bench --latency --out docs/benchmarks
-	@$(BIN)/python -m bench --latency --out docs/benchmarks --add --no-throughput --contenders "$(BOUNDS)"
-	@$(BIN)/python -m bench --keys 229 --out docs/benchmarks --add --contenders jobkit-one-taskmanager,pyflink-thread-one-taskmanager
+	@$(BIN)/python -m bench --all --latency --out docs/benchmarks
 
 # The reference pages and the pictures are made from the code and committed; a test compares them.
 docs: .venv/.dev

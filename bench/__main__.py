@@ -14,8 +14,8 @@ from jobkit.errors import ConfigurationError, JobkitError
 from kafka.errors import KafkaError
 from rich.console import Console
 
-from . import benchmark, environments, flights, machine, page, report
-from .benchmark import Plan
+from . import benchmark, environments, flights, machine, page, report, sessions, tables
+from .benchmark import Plan, Turns
 from .contenders import everyone, variants
 from .contenders.contender import Contender
 from .contenders.flink import FlinkContender
@@ -31,22 +31,24 @@ def main(  # noqa: PLR0913, PLR0917  (options are arguments)
     keys: Annotated[str, typer.Option(help="Numbers of keys, one input for each, separated by commas.")] = "229,20000,1000000",
     rounds: Annotated[int, typer.Option(help="How often each contender runs on each input.", min=1)] = 3,
     contenders: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
+    with_variants: Annotated[bool, typer.Option("--all", help="The variants, too, each where the page has it.")] = False,  # noqa: FBT002
     flink: Annotated[list[str] | None, typer.Option(help="One more job on Flink, as NAME=MODULE:FUNCTION.")] = None,
     cores: Annotated[int, typer.Option(help="Processors for contender and broker.", min=1)] = 2,
-    limit: Annotated[float, typer.Option(help="Seconds after which a run is stopped, and measured as far as it got.")] = 100,
+    limit: Annotated[float, typer.Option(help="Seconds from its launch after which a run is stopped, and measured as far as it got.")] = 75,
     warm_up: Annotated[float, typer.Option(help="Seconds after its first output in which a contender is not measured.", min=0)] = 20,
     throughput: Annotated[bool, typer.Option(help="Measure throughput.")] = True,  # noqa: FBT002
     latency: Annotated[bool, typer.Option("--latency", help="Measure latency, too, on the first input.")] = False,  # noqa: FBT002
     rate: Annotated[float, typer.Option(help="Records a second, for --latency.")] = 10_000,
-    seconds: Annotated[float, typer.Option(help="Seconds of that pace.")] = 30,
+    seconds: Annotated[float, typer.Option(help="Seconds of that pace.")] = 20,
     flights_file: Annotated[Path | None, typer.Option("--flights", help="The Parquet file of flights.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder for results.json, its plots and its page.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Add to what is in that folder.")] = False,  # noqa: FBT002
+    may_mix: Annotated[bool, typer.Option("--mixed", help="Add, even if kit or benchmark have changed; the page says so.")] = False,  # noqa: FBT002
 ) -> None:
     """Measure PyFlink and its peers on one job, and check every record that they write."""
     place = Place(CACHE)
     place.cache.mkdir(parents=True, exist_ok=True)
-    chosen = _choose(contenders, flink or [], place)
+    chosen = _choose(contenders, flink or [], place, with_variants=with_variants)
     plan = Plan(records, _numbers(keys), rounds, limit, warm_up, machine.cores(cores), flights.find(flights_file, place.cache))
     versions = {}
     for name, contender in chosen.items():
@@ -54,15 +56,17 @@ def main(  # noqa: PLR0913, PLR0917  (options are arguments)
         versions[name] = contender.prepare()
     pace = Pace(plan.flights, plan.keys[0], rate, WARM_UP_SECONDS, seconds) if latency else None
     earlier = report.read(out) if add and out is not None else None
-    findings = Report.begin(plan, pace, chosen, machine.describe(place, plan.cores, versions), earlier)
+    shape, made_with = machine.describe(place, plan.cores, versions), sessions.session(sys.argv[1:])
+    findings = Report.begin(plan, pace, chosen, shape, made_with, earlier, may_mix=may_mix)
+    turns = Turns(chosen, with_variants, sessions.rounds(findings.document), throughput)
     step_aside(plan.cores)
     with Display(_NOTES) as display, benchmark.surroundings(place, plan, display.progress) as around:
-        for result in benchmark.runs(place, plan, chosen, pace, around, with_throughput=throughput):
+        for result in benchmark.runs(place, plan, turns, pace, around):
             findings.add(result)
-            display.phase(report.line(result))
+            display.phase(tables.line(result))
             if out is not None:
                 findings.write(out)
-    report.show(findings, Console())
+    tables.show(findings.document, Console())
     if out is not None:
         _illustrate(out, place)
     if findings.has_errors:
@@ -77,8 +81,8 @@ def _illustrate(out: Path, place: Place) -> None:
     _NOTES.print(f"[green]✓[/green] written: {report.RESULTS}, {page.PAGE} and plots in {out}", highlight=False, soft_wrap=True)
 
 
-def _choose(names: str, more: list[str], place: Place) -> dict[str, Contender]:
-    usual = everyone(place)
+def _choose(names: str, more: list[str], place: Place, *, with_variants: bool) -> dict[str, Contender]:
+    usual = {**everyone(place), **(variants(place) if with_variants else {})}
     known = {**usual, **variants(place)}
     for entry in more:
         name, separator, build = entry.partition("=")

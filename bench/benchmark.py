@@ -17,8 +17,10 @@ from jobkit.cluster.topics import Topics
 from jobkit.errors import ClusterError
 
 from . import feeding, flights, latency
+from .contenders import takes_part
 from .contenders.contender import Contender
 from .errors import BenchmarkError
+from .hours import ExpectedHours
 from .latency import Pace
 from .place import Place
 from .runs import PARTITIONS, Input, Progress, Result, Surroundings, execute
@@ -35,7 +37,7 @@ class Plan:
         records: How many records each input has.
         keys: How many keys each may have: one input for each number.
         rounds: How often each contender runs on each.
-        seconds: How long a run may take.
+        seconds: How long a run may take, from its launch on.
         warm_up: See `Surroundings`.
         cores: Which processors the contenders and the broker may use.
         flights: The file of flights.
@@ -90,8 +92,30 @@ def inputs(place: Place, plan: Plan, around: Surroundings) -> Iterator[Input]:
             client.delete([topic])
 
 
+def hours(place: Place, plan: Plan, around: Surroundings) -> Iterator[Input]:
+    """Make the input for the template's own job: flights in the order of time, and a partition for each of its readers.
+
+    One that reads two partitions at once takes from them as they come, and what is then late depends on chance.
+    """
+    topic = "flights-in-time"
+    with closing(Topics(around.servers)) as client:
+        client.create([topic], len(plan.cores), _DAYS)
+    feeding.feed(
+        place,
+        around.servers,
+        topic,
+        flights.in_time(plan.flights, plan.records),
+        partial(_fed, around.progress, flights.ORIGINS, plan.records),
+    )
+    with Tail(around.servers, topic) as tail:
+        tail.read()
+    yield Input(topic, flights.ORIGINS, ExpectedHours(part.values for part in tail.partitions.values()))
+    with closing(Topics(around.servers)) as client:
+        client.delete([topic])
+
+
 def _fed(progress: Progress, keys: int, total: int, done: int) -> None:
-    progress(f"{keys:,} keys: fed", done, total)
+    progress(f"{keys:,} keys: fed", min(done, total), total)
 
 
 def _expected(topic: str, plan: Plan, around: Surroundings) -> Expected:
@@ -106,25 +130,53 @@ def _expected(topic: str, plan: Plan, around: Surroundings) -> Expected:
     return expected
 
 
-def runs(  # noqa: PLR0913
-    place: Place, plan: Plan, contenders: Mapping[str, Contender], pace: Pace | None, around: Surroundings, *, with_throughput: bool = True
-) -> Iterator[Result]:
+@dataclass(frozen=True)
+class Turns:
+    """Who runs, and when.
+
+    Attributes:
+        contenders: By name.
+        where_shown: Whether each runs only where the page has it, see `contenders.takes_part`; and on every input otherwise.
+        before: How many rounds there were.
+        with_throughput: Whether throughput is measured.
+    """
+
+    contenders: Mapping[str, Contender]
+    where_shown: bool = False
+    before: int = 0
+    with_throughput: bool = True
+
+    def of(self, kind: str, *, few_keys: bool = True) -> list[Contender]:
+        """Return who takes part in `throughput`, in `latency`, or in throughput over `hours`; see `contenders.takes_part`."""
+        known = {name: each for name, each in self.contenders.items() if each.contract.is_of_hours == (kind == "hours")}
+        return [each for name, each in known.items() if not self.where_shown or takes_part(name, kind, few_keys=few_keys)]
+
+    def rounds(self, count: int) -> range:
+        """Return the numbers of some rounds."""
+        return range(self.before + 1, self.before + count + 1)
+
+
+def runs(place: Place, plan: Plan, turns: Turns, pace: Pace | None, around: Surroundings) -> Iterator[Result]:
     """Run all contenders on all inputs, in rounds: what changes on the machine meanwhile strikes all of them.
 
     Args:
         place: What feeds them runs with.
         plan: What is to be measured.
-        contenders: Who runs.
+        turns: Who runs.
         pace: How latency is measured, after throughput; or None.
         around: What all runs share.
-        with_throughput: Whether throughput is measured.
     """
-    for source in inputs(place, plan, around) if with_throughput else ():
-        for number in range(1, plan.rounds + 1):
-            for contender in contenders.values():
+    for source in inputs(place, plan, around) if turns.with_throughput and turns.of("throughput") else ():
+        for number in turns.rounds(plan.rounds):
+            for contender in turns.of("throughput", few_keys=source.keys == flights.ORIGINS):
+                yield execute(contender, source, number, around)
+    own = turns.of("hours") if turns.with_throughput and flights.ORIGINS in plan.keys else []
+    for source in hours(place, plan, around) if own else ():
+        for number in turns.rounds(plan.rounds):
+            for contender in own:
                 yield execute(contender, source, number, around)
     if pace is None:
         return
-    for number in range(1, plan.rounds + 1):
-        for contender in contenders.values():
+    for number in turns.rounds(plan.rounds):
+        for contender in turns.of("latency"):
             yield latency.execute(contender, pace, number, around)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import chain, islice, repeat
 from pathlib import Path
 
@@ -23,12 +25,16 @@ VARIABLE = "FLIGHTS"
 NAME = "flights-3m.parquet"
 ORIGINS = 229
 MALFORMED_EVERY = 1_000
+CLOSING = "ZZZ"
+"""The destination of the flights that end an input in the order of time."""
 
 _PACKAGE = "vega-datasets@3.2.1"
 _MEMBER = f"package/data/{NAME}"
 _SHA256 = "dbeb920c90f59b6ccaff823dcc3d08f25a97fa1ce128d93f40be4e931f5900b0"
 _COLUMNS = ["date", "delay", "distance", "origin", "destination"]
 _SECONDS_TO_FETCH = 300
+_SPAN = dt.timedelta(days=182)
+"""From the first flight of the file to the last one, with days on which there are some."""
 
 
 def find(named: Path | None, cache: Path) -> Path:
@@ -94,6 +100,34 @@ def flights(file: Path, count: int) -> Iterator[dict[str, object]]:
     source = pyarrow.parquet.ParquetFile(file)
     batches = chain.from_iterable(source.iter_batches(columns=_COLUMNS) for _ in repeat(None))
     return islice(chain.from_iterable(map(_rows, batches)), count)
+
+
+def in_time(file: Path, count: int) -> Iterator[Record]:
+    """Yield flights in the order of their time, each thousandth malformed; then for each origin one of a far later time.
+
+    With that one every hour before it is over. When all flights were there they come again, as many days later as they span.
+
+    Args:
+        file: The Parquet file, whose flights are in order.
+        count: How many flights, without the closing ones.
+    """
+    whole = pyarrow.parquet.ParquetFile(file).metadata.num_rows
+    origins = set()
+    for number, flight in enumerate(flights(file, count)):
+        origin, date = str(flight["origin"]), str(flight["date"])
+        origins.add(origin)
+        body = {**flight, "date": _moved(date[:10], number // whole) + date[10:]}
+        yield Record(origin.encode(), spoil(body, number) if (number + 1) % MALFORMED_EVERY == 0 else encode(body))
+    for origin in sorted(origins):
+        closing = {"date": "9999/01/01 00:00", "delay": 0, "distance": 0, "origin": origin, "destination": CLOSING}
+        yield Record(origin.encode(), encode(closing))
+
+
+@lru_cache(maxsize=1_000)
+def _moved(day: str, times: int) -> str:
+    """Return a day as many days later as the flights span, some times over."""
+    year, month, date = map(int, day.split("/"))
+    return (dt.date(year, month, date) + times * _SPAN).strftime("%Y/%m/%d")
 
 
 def _rows(batch: pyarrow.RecordBatch) -> list[dict[str, object]]:

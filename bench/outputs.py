@@ -2,77 +2,126 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from jobkit.bench import measure
 from jobkit.bench.measure import Tail
 
 from .contenders.contender import Contract
+from .hours import ExpectedHours
 from .verify import Expected
 
+_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_OF_QUIET = 4.5
+"""More than two commits."""
 
-def follow(contract: Contract, output: Tail, rejects: Tail, expected: Expected, seconds: float, look: Callable[[int], None]) -> bool:  # noqa: PLR0913, PLR0917
+
+class Outputs(NamedTuple):
+    """What reads the topics that a run writes.
+
+    Attributes:
+        output: The results.
+        rejects: The malformed records.
+        late: The records that came too late.
+    """
+
+    output: Tail
+    rejects: Tail
+    late: Tail
+
+
+def follow(contract: Contract, outputs: Outputs, expected: Expected | ExpectedHours, seconds: float, look: Callable[[int], None]) -> bool:
     """Wait until a contender has committed all its output; say whether it has.
 
     Args:
         contract: What it writes.
-        output: The topic of its results.
-        rejects: The topic of what it has rejected.
+        outputs: What it has written.
         expected: What the input gives.
         seconds: How long to wait.
-        look: Called on each look with how many records of the input show in the output; raises when the contender has failed.
+        look: Called on each look with about how many records of the output are committed; raises when the contender has failed.
     """
+    if isinstance(expected, ExpectedHours):
+        return _follow_until(_Hours(expected, outputs, once=contract is Contract.HOURS).done, outputs, expected.total, seconds, look)
     if contract is Contract.FINAL:
-        return _follow_final(output, rejects, expected, seconds, look)
-    return measure.follow([output, rejects], expected.total, seconds, look)
+        return _follow_until(_Updates(expected, outputs).done, outputs, expected.total, seconds, look)
+    return measure.follow([outputs.output, outputs.rejects], expected.total, seconds, look)
 
 
-def _follow_final(output: Tail, rejects: Tail, expected: Expected, seconds: float, look: Callable[[int], None]) -> bool:
-    """Wait for the last update of each key, by reading along: their number is not known beforehand."""
-    deadline, seen = time.monotonic() + seconds, _Updates(expected)
+def _follow_until(done: Callable[[], bool], outputs: Outputs, total: int, seconds: float, look: Callable[[int], None]) -> bool:
+    """Wait for an output of which it is not known beforehand how many records it has.
+
+    What there is is read when nothing has been committed for a while, and not along with the job, from which that would take the
+    processors that it is measured on.
+    """
+    deadline = time.monotonic() + seconds
+    before, since = 0, time.monotonic()
     while time.monotonic() < deadline:
-        for tail in (output, rejects):
-            tail.read()
-        look(seen.update(output) + rejects.count)
-        if seen.done >= expected.good and rejects.count >= expected.rejects.total():
-            return True
-        time.sleep(1.0)
+        committed = sum(tail.committed() for tail in outputs)
+        look(min(committed, total))
+        if committed != before:
+            before, since = committed, time.monotonic()
+        elif committed and time.monotonic() - since > _SECONDS_OF_QUIET:
+            for tail in outputs:
+                tail.read()
+            if done():
+                return True
+            since = math.inf  # until something comes
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
     return False
 
 
+class _Hours:
+    """Whether all flights are in rows, late, or rejected."""
+
+    def __init__(self, expected: ExpectedHours, outputs: Outputs, *, once: bool) -> None:
+        """Take what to look for, and where."""
+        self._expected, self._outputs, self._once = expected, outputs, once
+
+    def done(self) -> bool:
+        """Say so, of what was read."""
+        flights = self._expected.shown(self._outputs.output.partitions)
+        if self._once:
+            flights += self._outputs.late.count
+        return flights >= self._expected.good and self._outputs.rejects.count >= self._expected.rejects.total()
+
+
 class _Updates:
-    """How many records of the input the updates of each key stand for.
+    """How many records of the input the updates of each key stand for."""
 
-    Attributes:
-        done: That number.
-    """
-
-    def __init__(self, expected: Expected) -> None:
+    def __init__(self, expected: Expected, outputs: Outputs) -> None:
         """Begin with none."""
-        self.done = 0
-        self._expected = expected
+        self._done = 0
+        self._expected, self._outputs = expected, outputs
         self._last: dict[str, int] = {}
         self._read: dict[int, int] = {}
 
-    def update(self, output: Tail) -> int:
-        """Take what was read since, and return the number."""
-        for number, part in output.partitions.items():
+    def done(self) -> bool:
+        """Take what was read since; say whether that is all."""
+        for number, part in self._outputs.output.partitions.items():
             for value in part.values[self._read.get(number, 0) :]:
                 update = self._expected.update(value)
                 if update is not None and update[1] > self._last.get(update[0], 0):
-                    self.done += update[1] - self._last.get(update[0], 0)
+                    self._done += update[1] - self._last.get(update[0], 0)
                     self._last[update[0]] = update[1]
             self._read[number] = len(part.values)
-        return self.done
+        return self._done >= self._expected.good and self._outputs.rejects.count >= self._expected.rejects.total()
 
 
-def shown(contract: Contract, expected: Expected, output: Tail, rejects: Tail, *, is_complete: bool) -> Sequence[int]:
+def shown(contract: Contract, expected: Expected | ExpectedHours, outputs: Outputs, *, is_complete: bool) -> Sequence[int]:
     """Check the output, and return when each record of the input has shown in it, in milliseconds, ascending.
 
     Raises:
         WrongOutput: When it is not what the input gives.
     """
+    output, rejects, late = outputs
+    if isinstance(expected, ExpectedHours):
+        once = contract is Contract.HOURS
+        steps = expected.check(output.partitions, late.partitions, rejects.partitions, once=once, is_complete=is_complete)
+        return _weighted(steps)
     if contract is Contract.SAME:
         expected.check_same(output.partitions, is_complete=is_complete)
         return output.times()
@@ -81,4 +130,8 @@ def shown(contract: Contract, expected: Expected, output: Tail, rejects: Tail, *
         expected.check_each(output.partitions, is_complete=is_complete)
         return output.times()
     updates = sorted(pair for part in output.partitions.values() for pair in zip(part.times, part.values, strict=True))
-    return [stamp for stamp, weight in expected.check_final(updates, is_complete=is_complete) for _ in range(weight)]
+    return _weighted(expected.check_final(updates, is_complete=is_complete))
+
+
+def _weighted(steps: Iterable[tuple[int, int]]) -> array[int]:
+    return array("q", (stamp for stamp, weight in steps for _ in range(weight)))

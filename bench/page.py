@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from . import report
+from . import report, sessions, tables
+from .groups import groups
+from .programs.producer import PRODUCER
+from .ratios import ratios
 
 PAGE = "index.md"
 PLOT, BOUNDS, MEMORY = "throughput.svg", "bounds.svg", "memory.svg"
@@ -31,18 +35,19 @@ wrong, out of order, or there twice. A run that fails this has no figures here.
 Records a second at full pace: those from {warm_up:g} s after the first output (Java's compiler needs that time, caches fill) to the last
 twentieth of the output, by the broker's time, divided by the time that they took. Broker and contender share {cores} processors.
 A run that lost more than a twentieth of them to other processes counts where there is no other only.
-{records:,} records, {partitions} partitions, commits every {commit:g} s; the median of the runs, in which the contenders took turns.
+{records:,} records, {partitions} partitions, commits every {commit:g} s; the median of the runs. The contenders of a round took turns.
 Start-up is counted apart, from the launch of the first process to the first record that is written. Processor time is that of the
-contender's processes at full pace, for a million records; memory is the most that they had at one time. Keys are as many as there may
-be; in the records there are {distinct}.
-A contender that writes one update for each key and commit, not one for each record, does less.
+contender's processes at full pace, for a million records; memory is the most that they had at one time, from launch to last output.
+Keys are as many as there may be; in the records there are {distinct}.
+A contender that writes updates of a key now and then, not one record for each record, does less.
 """
 
 _LATENCY = """\
 ## Latency
 
-At {rate:,.0f} records a second, evenly spaced: from when a record is sent until its result is in Kafka, and until a reader of committed
-records sees it. The latter includes the wait for the next commit: there is one every {commit:g} s. Milliseconds.
+At {rate:,.0f} records a second, evenly spaced, of which those of the last {seconds:g} s count: from when a record is sent until its
+result is in Kafka, and until a reader of committed records sees it. The latter includes the wait for the next commit: there is one every
+{commit:g} s. Milliseconds. Of a contender that was still far behind when all was sent there are no figures.
 """
 
 _BOUNDS = """\
@@ -57,6 +62,39 @@ _MEMORY = f"""\
 ![Memory over the records that were written]({MEMORY})
 
 All processes of a run, once a million records are written: the slope is of the line that fits best.
+"""
+
+
+_HOURS = """\
+`template-job` and `pathway-hours` have another job: flights, mean and greatest delay and the share of late ones, for each airport and
+hour of departure. The first is the job that the template comes with: it writes a row once its hour is over in event time, and late
+flights to a topic of their own, exactly once. The second writes a row's changes as they come. A row counts for as many flights as are
+in it. Their input are the flights in the order of time, in {cores} partitions.
+"""
+
+_RATIOS = """\
+## Ratios
+
+Of the medians above, over the rounds in which both ran. Of several ways to run the other one it is the fastest that counts.
+"""
+
+_SETTINGS = """\
+Jobs on Flink share all of it: the template's `conf/base.yaml`, two slots, and a producer with `batch.size` {batch} KiB and Kafka's defaults
+besides. So Flink's network sends after 10 ms at the latest (`execution.buffer-timeout.interval`; Flink's default is 100), object reuse is
+off, and PyFlink's own settings (`python.fn-execution.bundle.*`, `python.state.cache-size`, `python.map-state.*`) are at their defaults.
+The peers' client is librdkafka with its defaults; its requests hold up to 1,000,000 bytes. What is in Python reads JSON with msgspec, and
+writes it so where the engine takes bytes: Pathway makes its JSON itself.
+"""
+
+_CHECKPOINTS = """\
+## Checkpoints
+
+Those that began at full pace: while a run gets warm, and when it is done, they are others. Median size is what one adds to the storage;
+state is what the last of them refers to in all.
+"""
+
+_MIXED = """\
+**These runs were made with different sources of kit or benchmark** (`--mixed`): figures of different rounds may differ for that alone.
 """
 
 
@@ -78,19 +116,27 @@ def text(document: Mapping[str, Any]) -> str:
         "commit": settings["commit_seconds"],
         "distinct": _distinct(document),
     }
-    parts = [_HEAD.format(**facts), _throughput(document)]
-    latency = list(report.latency(document))
+    hours = [_HOURS.format(**facts)] if any("late" in run["figures"] for run in document["runs"]) else []
+    parts = [_HEAD.format(**facts), _throughput(document), *hours, *_ratios(document)]
+    latency = list(tables.latency(document))
     if latency:
         parts += [
-            _LATENCY.format(rate=settings["latency_rate"], **facts),
+            _LATENCY.format(rate=settings["latency_rate"], seconds=settings["latency_seconds"], **facts),
             _table(["keys", "contender", "p50", "p99", "max", "visible p50", "visible p99"], latency),
         ]
         if sum(re.search(r"-\d+ms\b", row[1]) is not None for row in latency) > 1:
             parts.append(_BOUNDS.format(plot=BOUNDS))
-    grown = list(report.memory(document))
+    grown = list(tables.memory(document))
     if grown:
         parts += [_MEMORY, _table(["keys", "contender", "MiB at a million", "MiB at the end", "MiB for each million more"], grown)]
-    parts += ["## Contenders\n", _contenders(document), "## Checkpoints\n", _checkpoints(document), "## Machine\n", _machine(machine)]
+    parts += ["## Contenders\n", _contenders(document)]
+    if "sessions" in document:  # or else it is not known what they were made with
+        parts.append(_SETTINGS.format(batch=int(PRODUCER["batch.size"]) // 1024))
+    checkpoints = list(_checkpoints(document))
+    if checkpoints and "sessions" in document:
+        columns = ["keys", "contender", "checkpoints", "median, s", "longest, s", "median, MB", "state, MB"]
+        parts += [_CHECKPOINTS, _table(columns, checkpoints)]
+    parts += [*_sessions(document), "## Machine\n", _machine(machine)]
     return "\n".join(parts)
 
 
@@ -101,14 +147,28 @@ def _distinct(document: Mapping[str, Any]) -> str:
 
 def _throughput(document: Mapping[str, Any]) -> str:
     columns = ["keys", "contender", "records/s", "min - max (runs)", "start-up, s", "CPU s/million", "peak MiB"]
-    table = _table(columns, report.throughput(document))
-    if any(not (run["complete"] or run["error"]) for run in document["runs"]):
-        table += "\n\\* stopped at the time limit, and measured as far as it got; what it had written was right.\n"
-    if any(run["figures"].get("with_startup") for run in document["runs"]):
-        table += "\n+ over the whole run, start-up included: it was over before there was a pace to measure.\n"
-    if any(group.disturbed for group in report.groups(document)):
-        table += "\n! other processes took more than a twentieth of the processors.\n"
-    return table
+    return _table(columns, tables.throughput(document)) + "".join(f"\n{_escaped(note)}\n" for note in tables.notes(document))
+
+
+def _escaped(note: str) -> str:
+    """Return a note so that its mark begins no list."""
+    return f"\\{note}" if note[0] in "*+" else note
+
+
+def _ratios(document: Mapping[str, Any]) -> list[str]:
+    rows = list(ratios(document))
+    return [_RATIOS, _table(["keys", "contender", "times as fast as", "which is", "ratio", "rounds"], rows)] if rows else []
+
+
+def _sessions(document: Mapping[str, Any]) -> list[str]:
+    """Return what the runs were made with."""
+    rows = []
+    for number, each in enumerate(document.get("sessions", []), 1):
+        rounds = sorted({run["round"] for run in document["runs"] if run.get("session") == number})
+        shown = f"{rounds[0]} - {rounds[-1]}" if len(rounds) > 1 else "".join(map(str, rounds))
+        rows.append([f"`{each['command']}`", shown, each["kit"], each["commit"], each["sources"]])
+    parts = ["## Runs\n", _table(["command", "rounds", "kit", "commit", "sources"], rows)] if rows else []
+    return [*parts, _MIXED] if sessions.mixed(document) else parts
 
 
 def _contenders(document: Mapping[str, Any]) -> str:
@@ -121,17 +181,22 @@ def _contenders(document: Mapping[str, Any]) -> str:
     return _table(["name", "two cores as", "writes", "guarantee", "versions"], rows)
 
 
-def _checkpoints(document: Mapping[str, Any]) -> str:
-    rows = []
-    for group in report.groups(document):
+def _checkpoints(document: Mapping[str, Any]) -> Iterator[list[str]]:
+    for group in groups(document):
         runs = [figures["checkpoints"] for figures in group.good if figures.get("checkpoints", {}).get("count")]
         if not runs:
             continue
         seconds = sorted(value for run in runs for value in run["seconds"])
         sizes = sorted(value for run in runs for value in run["bytes"])
-        row = [f"{len(seconds):,}", f"{seconds[len(seconds) // 2]:.2f}", f"{seconds[-1]:.2f}", f"{sizes[len(sizes) // 2] / 1e6:,.1f}"]
-        rows.append([f"{group.keys:,}", group.contender, *row])
-    return _table(["keys", "contender", "checkpoints", "median, s", "longest, s", "median, MB"], rows)
+        yield [
+            f"{group.keys:,}",
+            group.contender,
+            f"{len(seconds):,}",
+            f"{median(seconds):.2f}",
+            f"{seconds[-1]:.2f}",
+            f"{median(sizes) / 1e6:,.1f}",
+            f"{median(run['state_bytes'] for run in runs) / 1e6:,.1f}",
+        ]
 
 
 def _machine(machine: Mapping[str, Any]) -> str:

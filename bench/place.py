@@ -21,18 +21,21 @@ TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 CACHE = ROOT / "build" / "bench"
 """Not committed, and removed by `make clean`: the flights, jars by name, peers, and the data of the runs."""
 
+PROJECT = CACHE / "template" / "flight-delays"
+"""A project that the template makes, once `template.render` has."""
+
 _FLINK = "2.2"
 _JAVA_OF_KAFKA = 17
 _KAFKA_TOOLS = "org.apache.kafka:kafka-tools"
 
 
 class BenchMachine(Machine):
-    """This machine, with the benchmark's own programs on the path of every Python."""
+    """This machine, with the benchmark's own programs, and the template's job, on the path of every Python."""
 
     def environment(self, temporary: Path) -> Mapping[str, str]:
         """Return the variables of Flink's processes."""
         variables = super().environment(temporary)
-        path = [str(ROOT), variables["PYTHONPATH"]]
+        path = [str(ROOT), str(PROJECT / "src"), variables["PYTHONPATH"]]
         return {**variables, "PYTHONPATH": os.pathsep.join(path)}
 
 

@@ -55,15 +55,15 @@ def memory(document: dict[str, Any], target: Path) -> None:
     """Draw the memory of each run of jobkit over the records that it has written."""
     figure, panel = _lines("records written", "MiB, all processes")
     for keys in document["settings"]["keys"]:
-        for run in (run for run in _runs(document, keys, "jobkit") if not run["error"]):
+        for place, run in enumerate(run for run in _runs(document, keys, "jobkit") if not run["error"]):
             figures = run["figures"]
             written = list(accumulate(figures["by_second"]))
             points = []
             for second, held in figures["memory_mib"]:
-                place = int(second - figures["startup_seconds"])
-                if 0 <= place < len(written):
-                    points.append((written[place], held))
-            label = f"{keys:,} keys" if run["round"] == 1 else None
+                moment = int(second - figures["startup_seconds"])
+                if 0 <= moment < len(written):
+                    points.append((written[moment], held))
+            label = None if place else f"{keys:,} keys"
             panel.plot(*zip(*points, strict=True), label=label, color=f"C{document['settings']['keys'].index(keys)}", linewidth=1)
     _save_lines(figure, panel, target)
 

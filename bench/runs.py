@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobkit.bench import load, measure
-from jobkit.bench.measure import Steady, Tail
+from jobkit.bench import load
+from jobkit.bench.measure import Tail
 from jobkit.bench.resources import Sampler, Usage, pinned
 from jobkit.cluster.topics import Topics
-from jobkit.errors import ClusterError, JobkitError
+from jobkit.errors import JobkitError
 from kafka.errors import KafkaError
 
 from .contenders.contender import Contender, Contract, Running, Task
 from .errors import BenchmarkError
-from .outputs import follow, shown
+from .figures import Course, figures
+from .hours import ExpectedHours
+from .outputs import Outputs, follow, shown
 from .verify import Expected
 
 PARTITIONS = 4
 COMMIT_SECONDS = 2.0
 _COMMITS_TO_WAIT = 2
-_MIB = 1 << 20
 
 Progress = Callable[[str, int, int], None]
 
@@ -43,7 +43,7 @@ class Input:
 
     topic: str
     keys: int
-    expected: Expected
+    expected: Expected | ExpectedHours
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Surroundings:
         broker: The broker's process.
         cores: Which processors the contenders may use.
         folder: For what a run keeps meanwhile.
-        seconds: How long a run may take.
+        seconds: How long a run may take, from its launch on.
         progress: Called with what is counted, how far it is, and how far it will get.
         warm_up: For how many seconds after its first output a contender is not measured.
     """
@@ -122,20 +122,21 @@ def execute(contender: Contender, source: Input, number: int, around: Surroundin
 def task_for(contender: Contender, topic: str, around: Surroundings) -> Task:
     """Return a task with names of its own."""
     group = f"{contender.name}-{time.time_ns()}"
-    return Task(around.servers, topic, f"{group}-out", f"{group}-rejects", group, around.folder / group, COMMIT_SECONDS)
+    return Task(around.servers, topic, f"{group}-out", f"{group}-rejects", f"{group}-late", group, around.folder / group, COMMIT_SECONDS)
 
 
 @contextmanager
-def topics(task: Task, around: Surroundings) -> Iterator[tuple[Tail, Tail]]:
+def topics(task: Task, around: Surroundings) -> Iterator[Outputs]:
     """Make the topics of a run, and give what reads them; remove them, those too that it has made for itself, and its folder.
 
     The logs of a run that failed stay.
     """
     with closing(Topics(around.servers)) as client:
-        client.create([task.output, task.rejects], PARTITIONS, load.APPEND_TIME)
+        client.create([task.output, task.rejects, task.late], PARTITIONS, load.APPEND_TIME)
     try:
-        with Tail(task.servers, task.output) as output, Tail(task.servers, task.rejects) as rejects:
-            yield output, rejects
+        with ExitStack() as stack:
+            tails = (stack.enter_context(Tail(task.servers, name)) for name in (task.output, task.rejects, task.late))
+            yield Outputs(*tails)
     except (JobkitError, KafkaError):
         _remove(task.folder, but=task.folder / "logs")
         raise
@@ -171,11 +172,14 @@ def launch(contender: Contender, task: Task, around: Surroundings) -> Running:
 class _Run:
     """A contender on its way through an input."""
 
-    def __init__(self, contender: Contender, expected: Expected, task: Task, outputs: tuple[Tail, Tail], around: Surroundings) -> None:
+    def __init__(
+        self, contender: Contender, expected: Expected | ExpectedHours, task: Task, outputs: Outputs, around: Surroundings
+    ) -> None:
         """Begin to count what processes use."""
         self._contender, self._expected, self._task, self._around = contender, expected, task, around
         self._running: Running | None = None
-        self._output, self._rejects = outputs
+        self._outputs = outputs
+        self._measuring = Usage()
         self._samplers = [Sampler(self._processes, around.cores), Sampler(lambda: [around.broker])]
 
     def measure(self, result: Result) -> None:
@@ -183,64 +187,33 @@ class _Run:
         launched = time.time()
         try:
             self._running = launch(self._contender, self._task, self._around)
-            contract, seconds = self._contender.contract, self._around.seconds
-            result.complete = follow(contract, self._output, self._rejects, self._expected, seconds, self._look)
+            contract, seconds = self._contender.contract, self._around.seconds - (time.time() - launched)
+            result.complete = follow(contract, self._outputs, self._expected, seconds, self._look)
             usage, broker = (sampler.stop() for sampler in self._samplers)
             time.sleep(_COMMITS_TO_WAIT * self._task.commit_seconds)  # a record that is written twice may come with a later commit
             self._running.check()
-            result.figures |= self._running.figures()
+            history = self._running.checkpoints()
         finally:
             for sampler in self._samplers:
                 sampler.stop()
             if self._running is not None:
                 self._running.stop()
-        for tail in (self._output, self._rejects):
+        for tail in self._outputs:
             tail.read()
-        times = shown(self._contender.contract, self._expected, self._output, self._rejects, is_complete=result.complete)
-        result.figures |= {"distinct_keys": len(self._expected.sums), **self._figures(times, launched, usage, broker)}
+        times = shown(self._contender.contract, self._expected, self._outputs, is_complete=result.complete)
+        course = Course(launched, times, usage, broker, self._measuring, history, len(self._around.cores))
+        may_be_few = self._contender.contract in {Contract.FINAL, Contract.LATEST_HOURS}
+        result.figures |= figures(course, self._around.warm_up, may_have_no_middle=may_be_few)
+        result.figures |= (
+            {"late": self._outputs.late.count} if self._contender.contract.is_of_hours else {"distinct_keys": self._expected.keys}
+        )
 
     def _processes(self) -> Sequence[int]:
         return self._running.processes() if self._running is not None else []
 
     def _look(self, done: int) -> None:
+        self._measuring.times.append(time.time())
+        self._measuring.cpu_seconds.append(time.process_time())
         if self._running is not None:
             self._running.check()
         self._around.progress(self._contender.name, done, self._expected.total)
-
-    def _pace(self, times: Sequence[int], launched: float) -> Steady:
-        try:
-            return measure.steady(times, self._around.warm_up)
-        except ClusterError:
-            if self._contender.contract is not Contract.FINAL:
-                raise
-        # A few large commits have no middle: the whole run, start-up included, is a pace that it has kept at least.
-        return Steady(len(times), launched, times[-1] / 1000)
-
-    def _figures(self, times: Sequence[int], launched: float, usage: Usage, broker: Usage) -> dict[str, Any]:
-        if not times:
-            raise BenchmarkError("Nothing was written in time.")
-        steady = self._pace(times, launched)
-        own = usage.between(steady.begin, steady.end) + broker.between(steady.begin, steady.end)
-        foreign = max(0.0, usage.busy_between(steady.begin, steady.end) - own)
-        return {
-            "records": len(times),
-            "records_per_second": steady.rate,
-            "startup_seconds": times[0] / 1000 - launched,
-            "seconds": times[-1] / 1000 - launched,
-            "steady": asdict(steady),
-            "with_startup": steady.begin == launched,
-            "by_second": _by_second(times),
-            "cpu_seconds_per_million": usage.between(steady.begin, steady.end) / steady.records * 1_000_000,
-            "cpu_seconds_per_million_with_startup": usage.total / len(times) * 1_000_000,
-            "broker_cpu_seconds_per_million": broker.between(steady.begin, steady.end) / steady.records * 1_000_000,
-            "foreign_share": foreign / len(self._around.cores) / (steady.end - steady.begin),
-            "peak_mib": usage.peak_bytes / _MIB,
-            "memory_mib": [(round(moment - launched, 1), round(held / _MIB)) for moment, held in usage.memory],
-            "memory_is_proportional": usage.is_proportional,
-        }
-
-
-def _by_second(times: Sequence[int]) -> list[int]:
-    """Return how much was written in each second, from the first output on: how a contender gets warm, and whether it falters."""
-    counts = Counter((stamp - times[0]) // 1000 for stamp in times)
-    return [counts[second] for second in range(max(counts) + 1)]

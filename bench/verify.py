@@ -50,6 +50,11 @@ class Expected:
         """How many records there are."""
         return self.values.total()
 
+    @property
+    def keys(self) -> int:
+        """How many keys there are."""
+        return len(self.sums)
+
     def check_each(self, parts: Mapping[int, Written], *, is_complete: bool) -> int:
         """Check an output of one record for each good record of the input; return how many it holds.
 
@@ -66,9 +71,9 @@ class Expected:
             for value in part.values:
                 key, count = self._one(value)
                 if seen[key][count - 1]:
-                    raise WrongOutput("A record is there twice.", found=_text(value), where=f"partition {number}")
+                    raise WrongOutput("A record is there twice.", found=text(value), where=f"partition {number}")
                 if count <= last.get(key, 0):
-                    raise WrongOutput("A record is out of order.", found=_text(value), where=f"partition {number}")
+                    raise WrongOutput("A record is out of order.", found=text(value), where=f"partition {number}")
                 seen[key][count - 1] = 1
                 last[key] = count
         self._require_no_gap(seen, is_complete=is_complete)
@@ -99,7 +104,7 @@ class Expected:
                 last[key] = count
         missing = [f"{key} at {last.get(key, 0)} of {len(series)}" for key, series in self.sums.items() if last.get(key) != len(series)]
         if missing and is_complete:
-            raise WrongOutput("The last value of a key is missing.", found=_some(missing))
+            raise WrongOutput("The last value of a key is missing.", found=some(missing))
         return steps
 
     def update(self, value: bytes) -> tuple[str, int] | None:
@@ -108,7 +113,7 @@ class Expected:
         Raises:
             WrongOutput: When it is wrong.
         """
-        return self._one(value) if _object(value).get("diff", 1) > 0 else None
+        return self._one(value) if json_object(value).get("diff", 1) > 0 else None
 
     def check_rejects(self, parts: Mapping[int, Written], *, is_complete: bool) -> int:
         """Check the reject topic: each malformed record once, with a reason and its bytes; return how many it holds.
@@ -116,15 +121,7 @@ class Expected:
         Raises:
             WrongOutput: When it is not so.
         """
-        found: Counter[bytes] = Counter()
-        for number, part in parts.items():
-            for value in part.values:
-                reject = _object(value)
-                if not isinstance(reject.get("reason"), str) or not reject["reason"]:
-                    raise WrongOutput("A rejected record has no reason.", found=_text(value), where=f"partition {number}")
-                found[base64.b64decode(reject.get("value", ""))] += 1
-        self._compare(found, self.rejects, "rejected record", is_complete=is_complete)
-        return found.total()
+        return compare_rejects(parts, self.rejects, is_complete=is_complete)
 
     def check_same(self, parts: Mapping[int, Written], *, is_complete: bool) -> int:
         """Check an output that repeats the input; return how many records it holds.
@@ -133,19 +130,19 @@ class Expected:
             WrongOutput: When it does not.
         """
         found = Counter(value for part in parts.values() for value in part.values)
-        self._compare(found, self.values, "record", is_complete=is_complete)
+        _compare(found, self.values, "record", is_complete=is_complete)
         return found.total()
 
     def _one(self, value: bytes) -> tuple[str, int]:
         """Check one record of the output by itself, and return its key and count."""
-        record = _object(value)
+        record = json_object(value)
         key, count, mean = record.get("key"), record.get("count"), record.get("mean")
         series = self.sums.get(key) if isinstance(key, str) else None
         if series is None or type(count) is not int or not 1 <= count <= len(series):
-            raise WrongOutput("A record is there that the input does not give.", found=_text(value))
+            raise WrongOutput("A record is there that the input does not give.", found=text(value))
         right = series[count - 1] / count
         if not isinstance(mean, (int, float)) or not math.isclose(mean, right, rel_tol=_TOLERANCE):
-            raise WrongOutput("A mean is wrong.", found=_text(value), remedy=f"Right is {right!r}.")
+            raise WrongOutput("A mean is wrong.", found=text(value), remedy=f"Right is {right!r}.")
         return str(key), count
 
     def _require_no_gap(self, seen: Mapping[str, bytearray], *, is_complete: bool) -> None:
@@ -155,16 +152,38 @@ class Expected:
             if flags.count(1, 0, wanted) != wanted:
                 gaps.append(f"{key} has {flags.count(1)} of {wanted}")
         if gaps:
-            raise WrongOutput("Records are missing.", found=_some(gaps))
+            raise WrongOutput("Records are missing.", found=some(gaps))
 
-    @staticmethod
-    def _compare(found: Counter[bytes], right: Counter[bytes], what: str, *, is_complete: bool) -> None:
-        more = [_text(value) for value in found - right]
-        if more:
-            raise WrongOutput(f"A {what} is there too often, or belongs to another input.", found=_some(more))
-        missing = [_text(value) for value in right - found]
-        if missing and is_complete:
-            raise WrongOutput(f"A {what} is missing.", found=_some(missing))
+
+def compare_rejects(parts: Mapping[int, Written], right: Counter[bytes], *, is_complete: bool) -> int:
+    """Check a reject topic: each malformed record once, with a reason and its bytes; return how many it holds.
+
+    Args:
+        parts: Its partitions.
+        right: The malformed records, and how often each is there.
+        is_complete: Whether all must be there.
+
+    Raises:
+        WrongOutput: When it is not so.
+    """
+    found: Counter[bytes] = Counter()
+    for number, part in parts.items():
+        for value in part.values:
+            reject = json_object(value)
+            if not isinstance(reject.get("reason"), str) or not reject["reason"]:
+                raise WrongOutput("A rejected record has no reason.", found=text(value), where=f"partition {number}")
+            found[base64.b64decode(reject.get("value", ""))] += 1
+    _compare(found, right, "rejected record", is_complete=is_complete)
+    return found.total()
+
+
+def _compare(found: Counter[bytes], right: Counter[bytes], what: str, *, is_complete: bool) -> None:
+    more = [text(value) for value in found - right]
+    if more:
+        raise WrongOutput(f"A {what} is there too often, or belongs to another input.", found=some(more))
+    missing = [text(value) for value in right - found]
+    if missing and is_complete:
+        raise WrongOutput(f"A {what} is missing.", found=some(missing))
 
 
 def parse(value: bytes) -> tuple[str, int] | None:
@@ -179,20 +198,27 @@ def parse(value: bytes) -> tuple[str, int] | None:
     return (key, delay) if isinstance(key, str) and type(delay) is int else None
 
 
-def _object(value: bytes) -> dict[str, Any]:
+def json_object(value: bytes) -> dict[str, Any]:
+    """Return a record of an output.
+
+    Raises:
+        WrongOutput: When it is no JSON object.
+    """
     try:
         record = orjson.loads(value)
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        raise WrongOutput("A record is no JSON object.", found=_text(value))
+        raise WrongOutput("A record is no JSON object.", found=text(value))
     return record
 
 
-def _text(value: bytes) -> str:
+def text(value: bytes) -> str:
+    """Return bytes as they can be shown."""
     return value.decode(errors="replace")
 
 
-def _some(texts: list[str]) -> str:
+def some(texts: list[str]) -> str:
+    """Return the first few of many findings."""
     more = f", and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
     return "; ".join(texts[:_SHOWN]) + more

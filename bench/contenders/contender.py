@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from jobkit.cluster.rest import Checkpoint
 
 
 class Contract(Enum):
@@ -14,7 +16,14 @@ class Contract(Enum):
 
     EACH = "one record for each record of the input"
     SAME = "the input as it is"
-    FINAL = "one update for each key and commit, the last of each key among them"
+    FINAL = "an update for each key now and then, the last of each key among them"
+    HOURS = "one row for each airport and hour, once it is over"
+    LATEST_HOURS = "updates of the row of each airport and hour, the last one among them"
+
+    @property
+    def is_of_hours(self) -> bool:
+        """Whether its input are flights in the order of time, and its output the delays of each airport and hour."""
+        return self in {Contract.HOURS, Contract.LATEST_HOURS}
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Task:
         input: The topic to read from its beginning.
         output: The topic for counts and means.
         rejects: The topic for malformed records.
+        late: The topic for records that came too late.
         group: A consumer group of its own.
         folder: For state, checkpoints and logs; removed after the run.
         commit_seconds: The time between two checkpoints or commits.
@@ -35,6 +45,7 @@ class Task:
     input: str
     output: str
     rejects: str
+    late: str
     group: str
     folder: Path
     commit_seconds: float
@@ -47,6 +58,7 @@ class Task:
             "BENCH_INPUT": self.input,
             "BENCH_OUTPUT": self.output,
             "BENCH_REJECTS": self.rejects,
+            "BENCH_LATE": self.late,
             "BENCH_GROUP": self.group,
             "BENCH_STATE": str(self.folder / "state"),
             "BENCH_COMMIT_SECONDS": str(self.commit_seconds),
@@ -62,8 +74,8 @@ class Running(Protocol):
     def check(self) -> None:
         """Raise a JobkitError when it has failed."""
 
-    def figures(self) -> Mapping[str, Any]:
-        """Return what it says about itself, while it is still running."""
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Return its checkpoints, in the order in which they began, while it is still running; none where it cannot be asked."""
 
     def stop(self) -> None:
         """End it, and wait until nothing of it is left."""

@@ -6,16 +6,16 @@ import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from jobkit.bench import measure
 from jobkit.cluster.flink import FlinkCluster
+from jobkit.cluster.rest import Checkpoint
 from jobkit.cluster.watch import Watch
 from jobkit.errors import ClusterError, JobFailed
 
+from .. import template
 from ..place import ROOT, Place
 from .contender import Contract, Task
 
@@ -44,6 +44,7 @@ class FlinkContender:
         configuration: Flink's keys, over those that all Flink contenders have.
         slots: How many slots a TaskManager has: 1 makes two of them, 2 makes one.
         variables: For the program's environment, beside those of the task.
+        is_template: Whether the job is the one of a project that the template makes.
     """
 
     name: str
@@ -54,6 +55,7 @@ class FlinkContender:
     configuration: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     slots: int = 1
     variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    is_template: bool = False
 
     @property
     def workers(self) -> str:
@@ -63,6 +65,8 @@ class FlinkContender:
     def prepare(self) -> Mapping[str, str]:
         """Fetch the jars; return Flink's version and the connector's."""
         self.place.machine()
+        if self.is_template:
+            template.render()
         connector = next(jar for jar in self.place.project.jars if "kafka" in jar)
         return {"apache-flink": importlib.metadata.version("apache-flink"), "connector": connector.partition(":")[2]}
 
@@ -111,11 +115,9 @@ class RunningJob:
             self._looked = time.monotonic()
             self._watch.check()
 
-    def figures(self) -> Mapping[str, Any]:
+    def checkpoints(self) -> Sequence[Checkpoint]:
         """Return what the JobManager knows of its checkpoints."""
-        if self._watch.job is None:
-            return {}
-        return {"checkpoints": asdict(measure.checkpoints(self._cluster.rest, self._watch.job))}
+        return [] if self._watch.job is None else self._cluster.rest.history(self._watch.job)
 
     def stop(self) -> None:
         """Stop the job with a savepoint, and end the cluster.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from jobkit.cluster.processes import Process, stop_all
+from jobkit.cluster.rest import Checkpoint
 
 from .. import environments
 from ..place import ROOT
@@ -39,7 +40,9 @@ class PeerContender:
         peer: Names the requirements, and so the environment.
         command: See `Command`.
         cache: Where the environments are.
-        processes: How many there are.
+        processes: How many of them are started here.
+        workers: How they use two cores, in words.
+        variables: For their environment, beside those of the task.
     """
 
     name: str
@@ -49,11 +52,8 @@ class PeerContender:
     cache: Path
     processes: int = 1
     contract: Contract = Contract.EACH
-
-    @property
-    def workers(self) -> str:
-        """How it uses two cores."""
-        return "one process" if self.processes == 1 else f"{self.processes} processes"
+    workers: str = "one process"
+    variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def prepare(self) -> Mapping[str, str]:
         """Install it."""
@@ -64,7 +64,7 @@ class PeerContender:
         """Start the processes."""
         python = str(environments.provide(self.peer, self.cache))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-        variables = {**inherited, **task.variables, "PYTHONUNBUFFERED": "1", "TMPDIR": str(task.folder / "tmp")}
+        variables = {**inherited, **task.variables, **self.variables, "PYTHONUNBUFFERED": "1", "TMPDIR": str(task.folder / "tmp")}
         (task.folder / "tmp").mkdir(parents=True)
         members: list[Process] = []
         for number in range(self.processes):
@@ -98,9 +98,9 @@ class RunningPeer:
         for member in self._members:
             member.require_running()
 
-    def figures(self) -> Mapping[str, Any]:
-        """Return nothing: they have no interface to ask."""
-        return {}
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Return none: they have no interface to ask."""
+        return []
 
     def stop(self) -> None:
         """End them."""

@@ -13,7 +13,7 @@ from pyflink.common import WatermarkStrategy
 from pyflink.datastream import StreamExecutionEnvironment
 
 from .flight import MALFORMED, Flight, Rejected, Result, read, write
-from .kafka import LARGE, sink, source
+from .kafka import sink, source
 from .settings import Settings
 
 
@@ -92,5 +92,5 @@ def _build(env: StreamExecutionEnvironment, settings: Settings, function: Runnin
         uid="parse",
     )
     means = flights.process(function, uid="running-mean")
-    means.sink_to(sink(settings, settings.output, BYTES_AS_TEXT, LARGE)).uid("output")
-    no_flights.sink_to(sink(settings, settings.rejects, BYTES_AS_TEXT, LARGE)).uid("rejects")
+    means.sink_to(sink(settings, settings.output, BYTES_AS_TEXT)).uid("output")
+    no_flights.sink_to(sink(settings, settings.rejects, BYTES_AS_TEXT)).uid("rejects")

@@ -11,13 +11,8 @@ from pyflink.datastream.connectors.kafka import (
     KafkaSource,
 )
 
+from .producer import PRODUCER
 from .settings import Settings
-
-TRANSACTION_TIMEOUT = "600000"
-"""Milliseconds; Flink's default, an hour, is more than a broker allows."""
-
-LARGE = "262144"
-"""Bytes of a request to the broker, as the template's job has it; a producer's default is 16384."""
 
 
 def source(settings: Settings, encoding: str = "UTF-8") -> KafkaSource:
@@ -33,8 +28,8 @@ def source(settings: Settings, encoding: str = "UTF-8") -> KafkaSource:
     )
 
 
-def sink(settings: Settings, topic: str, encoding: str = "UTF-8", batch_size: str | None = None) -> KafkaSink:
-    """Write to a topic in transactions, which end with each checkpoint; in requests of Kafka's own size, unless one is given."""
+def sink(settings: Settings, topic: str, encoding: str = "UTF-8") -> KafkaSink:
+    """Write to a topic in transactions, which end with each checkpoint."""
     values = KafkaRecordSerializationSchema.builder().set_topic(topic).set_value_serialization_schema(SimpleStringSchema(encoding))
     builder = (
         KafkaSink.builder()
@@ -42,8 +37,7 @@ def sink(settings: Settings, topic: str, encoding: str = "UTF-8", batch_size: st
         .set_record_serializer(values.build())
         .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
         .set_transactional_id_prefix(f"{settings.group}-{topic}")
-        .set_property("transaction.timeout.ms", TRANSACTION_TIMEOUT)
     )
-    if batch_size is not None:
-        builder.set_property("batch.size", batch_size)
+    for name, value in PRODUCER.items():
+        builder.set_property(name, value)
     return builder.build()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyflink.common import WatermarkStrategy
 from pyflink.datastream import StreamExecutionEnvironment
 
-from .kafka import LARGE, sink, source
+from .kafka import sink, source
 from .settings import Settings
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     """Write what is read."""
-    env.from_source(source(settings), WatermarkStrategy.no_watermarks(), "input").sink_to(sink(settings, settings.output, batch_size=LARGE))
+    env.from_source(source(settings), WatermarkStrategy.no_watermarks(), "input").sink_to(sink(settings, settings.output))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
-from .kafka import TRANSACTION_TIMEOUT
+from .producer import PRODUCER
 from .settings import Settings
 
 _SOURCE = """
@@ -24,13 +24,13 @@ _SINK = """
 CREATE TABLE {name} ({columns}) WITH (
   'connector' = 'kafka', 'properties.bootstrap.servers' = '{servers}', 'topic' = '{topic}', 'format' = 'json',
   'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = '{group}-{topic}',
-  'properties.transaction.timeout.ms' = '{timeout}')
+  {producer})
 """
 _UPSERT_SINK = """
 CREATE TABLE {name} (`key` STRING, `count` BIGINT, `mean` DOUBLE, PRIMARY KEY (`key`) NOT ENFORCED) WITH (
   'connector' = 'upsert-kafka', 'properties.bootstrap.servers' = '{servers}', 'topic' = '{topic}', 'key.format' = 'raw',
   'value.format' = 'json', 'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = '{group}-{topic}',
-  'properties.transaction.timeout.ms' = '{timeout}')
+  {producer})
 """
 _PARSED = """
 CREATE TEMPORARY VIEW parsed AS
@@ -67,7 +67,8 @@ def build_grouped(env: StreamExecutionEnvironment, settings: Settings) -> None:
 
 def _build(env: StreamExecutionEnvironment, settings: Settings, sink: str, count: str) -> None:
     tables = StreamTableEnvironment.create(env)
-    common = {"servers": settings.servers, "group": settings.group, "timeout": TRANSACTION_TIMEOUT}
+    producer = ", ".join(f"'properties.{name}' = '{value}'" for name, value in PRODUCER.items())
+    common = {"servers": settings.servers, "group": settings.group, "producer": producer}
     tables.execute_sql(_SOURCE.format(input=settings.input, **common))
     tables.execute_sql(sink.format(name="counts", topic=settings.output, **common))
     tables.execute_sql(_SINK.format(name="rejects", columns="`reason` STRING, `value` STRING", topic=settings.rejects, **common))

@@ -134,6 +134,35 @@ def test_a_run_that_takes_too_long_is_measured_as_far_as_it_got(around: Surround
     assert left(around) == ([], [], [])
 
 
+def test_updates_are_read_when_they_are_all_there(around: Surroundings, source: Input) -> None:
+    """Reading along would take processors from what is measured; their number is not known beforehand."""
+    reads: list[int] = []
+    looks: list[int] = []
+    read = Tail.read
+
+    def noted(tail: Tail) -> None:
+        reads.append(len(looks))
+        read(tail)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tail, "read", noted)
+        seen = replace(around, progress=lambda _what, done, _total: looks.append(done))
+        result = execute(Counting(contract=Contract.FINAL), source, 1, seen)
+    assert (result.detail, result.complete) == ("", True)
+    assert result.figures["records"] == COUNT - 5
+    assert all(looks[place - 1] == max(looks) for place in reads)
+    assert result.figures["memory_mib"][-1][0] <= result.figures["seconds"]
+
+
+def test_latency_of_one_that_does_not_keep_up_is_none(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records that it never wrote would be missing from the percentiles; it is told as such, and fails nothing."""
+    monkeypatch.setattr(flights, "flights", lambda _file, count: (flight(number) for number in range(count)))
+    monkeypatch.setattr(latency, "_SECONDS_TO_WAIT", 1.0)
+    result = latency.execute(Counting("slow"), Pace(Path(), 229, 1_000.0, 1.0, 4.0), 1, around)
+    assert (result.detail, result.complete) == ("", False)
+    assert result.figures == {"rate": 1_000.0, "keeps_up": False}
+
+
 def test_latency_is_that_of_each_record(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between nothing and a few seconds, even on a busy machine; it is visible no sooner than it is written."""
     monkeypatch.setattr(flights, "flights", lambda _file, count: (flight(number) for number in range(count)))

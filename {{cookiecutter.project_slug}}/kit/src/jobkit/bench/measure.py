@@ -6,17 +6,17 @@ import math
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster.clients import TopicPartition, reader
-from ..cluster.rest import RestClient
+from ..cluster.rest import Checkpoint, RestClient
 from ..errors import ClusterError
 
 _POLL_RECORDS = 10_000
 _FETCH_BYTES = 8_388_608
-_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_LOOKS = 1.0
 END = 0.95
 """The share of the output, or of the input, at which measuring ends: partitions run out one after the other."""
 
@@ -191,7 +191,18 @@ class Checkpoints:
 
 def checkpoints(rest: RestClient, job: str) -> Checkpoints:
     """Ask the JobManager for a job's checkpoints; it remembers the last ten, unless `web.checkpoints.history` says more."""
-    done = [each for each in rest.history(job) if each.status == "COMPLETED" and not each.is_savepoint]
+    return summary(rest.history(job))
+
+
+def summary(history: Iterable[Checkpoint], begin: float = -math.inf, end: float = math.inf) -> Checkpoints:
+    """Return what the completed checkpoints of a history came to.
+
+    Args:
+        history: Checkpoints and savepoints, in the order in which they began.
+        begin: Those that began before are left out; in seconds since the epoch.
+        end: And those that began after.
+    """
+    done = [each for each in history if each.status == "COMPLETED" and not each.is_savepoint and begin <= each.triggered <= end]
     return Checkpoints(
         count=len(done),
         seconds=tuple(sorted(each.seconds for each in done)),

@@ -30,6 +30,7 @@ class Checkpoint:
         path: Its folder, while there is one.
         bytes: What it added to the storage.
         state_bytes: What it refers to in all, with what earlier ones have added.
+        triggered: When it began, in seconds since the epoch.
         seconds: How long it took from end to end, or so far.
         failure: Why it failed, or None.
     """
@@ -40,6 +41,7 @@ class Checkpoint:
     path: Path | None
     bytes: int
     state_bytes: int
+    triggered: float
     seconds: float
     failure: str | None
 
@@ -237,6 +239,7 @@ def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
         path=snapshots.path(path) if path.startswith(("file:", "/")) else None,
         bytes=int(entry.get("checkpointed_size") or 0),
         state_bytes=int(entry.get("state_size") or 0),
+        triggered=entry["trigger_timestamp"] / 1000,
         seconds=entry["end_to_end_duration"] / 1000,
         failure=entry.get("failure_message"),
     )

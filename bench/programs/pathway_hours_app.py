@@ -1,0 +1,93 @@
+"""The aggregate of the template's own job for Pathway: it writes the changes of each airport and hour, and waits for no watermark."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import msgspec
+import pathway as pw  # type: ignore[import-not-found]
+from settings import from_environment  # type: ignore[import-not-found]
+
+_AUTOCOMMIT_MS = 200
+_LATE_MINUTES = 15
+_DATE = re.compile(r"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}")
+
+
+class Departure(msgspec.Struct):
+    """A record of the input."""
+
+    date: str
+    delay: int
+    distance: int
+    origin: str
+    destination: str
+
+
+_read = msgspec.json.Decoder(Departure).decode
+
+
+@pw.udf(deterministic=True)  # type: ignore[untyped-decorator]
+def parse(value: bytes) -> tuple[str, str, int, int, str]:
+    """Return a flight's airport, hour, delay, and whether it is late, and an empty reason; or a reason."""
+    try:
+        flight = _read(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return "", "", 0, 0, str(error)
+    if not _DATE.fullmatch(flight.date):
+        return "", "", 0, 0, "no date"
+    return flight.origin, flight.date[:-2] + "00", flight.delay, int(flight.delay >= _LATE_MINUTES), ""
+
+
+@pw.udf(deterministic=True)  # type: ignore[untyped-decorator]
+def as_text(value: bytes) -> str:
+    """Return bytes in base64."""
+    return base64.b64encode(value).decode()
+
+
+def main() -> None:
+    """Run until the process is ended."""
+    settings = from_environment()
+    client = {"bootstrap.servers": settings.servers, "group.id": settings.group, "auto.offset.reset": "earliest"}
+    values = pw.io.kafka.read(client, topic=settings.input, format="raw", autocommit_duration_ms=_AUTOCOMMIT_MS)
+    parts = values.select(value=pw.this.data, parts=parse(pw.this.data))
+    flights = parts.select(
+        pw.this.value,
+        origin=pw.this.parts[0],
+        hour=pw.this.parts[1],
+        delay=pw.this.parts[2],
+        late=pw.this.parts[3],
+        reason=pw.this.parts[4],
+    )
+    sums = (
+        flights.filter(pw.this.reason == "")
+        .groupby(pw.this.origin, pw.this.hour)
+        .reduce(
+            pw.this.origin,
+            pw.this.hour,
+            flights=pw.reducers.count(),
+            total=pw.reducers.sum(pw.this.delay),
+            max_delay=pw.reducers.max(pw.this.delay),
+            late=pw.reducers.sum(pw.this.late),
+        )
+    )
+    rows = sums.select(
+        pw.this.origin,
+        pw.this.hour,
+        pw.this.flights,
+        pw.this.max_delay,
+        mean_delay=pw.this.total / pw.this.flights,
+        late_share=pw.this.late / pw.this.flights,
+    )
+    rejects = flights.filter(pw.this.reason != "").select(pw.this.reason, value=as_text(pw.this.value))
+    pw.io.kafka.write(rows, client, topic_name=settings.output, format="json")
+    pw.io.kafka.write(rejects, client, topic_name=settings.rejects, format="json")
+    storage = pw.persistence.Backend.filesystem(settings.state)
+    pw.run(
+        persistence_config=pw.persistence.Config(storage, snapshot_interval_ms=round(settings.commit_seconds * 1000)),
+        monitoring_level=pw.MonitoringLevel.NONE,
+    )
+
+
+if __name__ == "__main__":
+    main()
