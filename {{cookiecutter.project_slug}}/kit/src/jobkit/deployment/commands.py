@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 Within = Annotated[float, typer.Option("--within", min=1, help="Seconds in which all tasks must run and a first checkpoint be complete.")]
-Parallelism = Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism.")]
+Parallelism = Annotated[
+    int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism; by default parallelism.default of conf/.")
+]
 _WITHIN = 300.0
 _INTERRUPTED = 130
 
@@ -35,6 +37,9 @@ def deploy(
     version: Annotated[
         str | None, typer.Option("--version", metavar="UID", help="An earlier instance, whose version is started instead of this folder's.")
     ] = None,
+    discard_state: Annotated[
+        bool, typer.Option("--discard-state", help="Start although the ledger knows newer state of this job, which is left behind.")
+    ] = False,
     lost: Annotated[
         bool, typer.Option("--lost", help="Write off what the ledger takes for running: its cluster is gone, or does not know it.")
     ] = False,
@@ -63,7 +68,7 @@ def deploy(
         )
     place = Place(url, application, parallelism, task_managers)
     with _working(env, as_json) as job:
-        _show(job.deploy(place, snapshot, within, version=version, lost=lost), as_json)
+        _show(job.deploy(place, snapshot, within, version=version, lost=lost, discard_state=discard_state), as_json)
 
 
 def upgrade(
@@ -84,12 +89,13 @@ def rollback(
         str | None, typer.Option("--from", metavar="SNAPSHOT", help="What it starts from; by default a savepoint of now.")
     ] = None,
     env: OptionalEnv = None,
+    parallelism: Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="By default the one that it had.")] = None,
     within: Within = _WITHIN,
     as_json: Json = False,
 ) -> None:
     """Put an earlier version into the place of the one that runs."""
     with _working(env, as_json) as job:
-        _show(job.rollback(within, to, snapshot), as_json)
+        _show(job.rollback(within, to, snapshot, parallelism), as_json)
 
 
 def savepoint(

@@ -13,7 +13,7 @@ from ..cluster.local import Reporter
 from ..cluster.waiting import until
 from ..errors import ClusterError, ConfigurationError, JobFailed
 from ..project import Project
-from . import first_start, housekeeping, preparation, stopping
+from . import first_start, housekeeping, left, preparation, stopping
 from .change import Change
 from .instance import ABANDONED, FAILED, PREPARED, STOPPED, Instance, Operation, Specification
 from .ledger import Ledger
@@ -46,7 +46,16 @@ class DeployedJob:
         self.name = f"{project.name}/{environment}"
         self._project, self._environment, self._ledger, self._reporter = project, environment, ledger, reporter
 
-    def deploy(self, place: Place, snapshot: str | None, within: float, *, version: str | None = None, lost: bool = False) -> Instance:
+    def deploy(  # noqa: PLR0913
+        self,
+        place: Place,
+        snapshot: str | None,
+        within: float,
+        *,
+        version: str | None = None,
+        lost: bool = False,
+        discard_state: bool = False,
+    ) -> Instance:
         """Start the version in the project's folder, or an earlier one, when none runs.
 
         Args:
@@ -56,6 +65,7 @@ class DeployedJob:
             version: The uid of an instance of an earlier version, or its beginning; it runs as that did, and where, but for the place's
                 address and parallelism.
             lost: Write off what the ledger takes for running, and what was interrupted, where no cluster knows of it.
+            discard_state: Start although the ledger knows newer state, which is left behind.
 
         Raises:
             Refused: When a guardrail is broken, or state would be lost.
@@ -66,12 +76,15 @@ class DeployedJob:
             self._require_none(change)
             if version is None:
                 new = stack.enter_context(preparation.of_folder(change, self._project, self._environment, place, None))
+                stack.enter_context(preparation.added(change, new))
             else:
                 earlier = self._ledger.instance(version, self.name)
                 new = stack.enter_context(preparation.of_instance(change, earlier, earlier, place))
             preparation.require_unknown(new)
             nothing = {"snapshot": None, "leaves_state_behind": False}
             found = new.examiner.require_compatible(snapshot) if snapshot else nothing
+            if not discard_state:
+                left.require_nothing_newer(change, new, found["snapshot"])
             details = {"new": new.uid, **{key: found[key] for key in nothing}, "within": within}
             return first_start.carry_out(change, change.begin("deploy", details), new)
 
@@ -80,31 +93,34 @@ class DeployedJob:
 
         Args:
             within: Seconds in which its first checkpoint must be complete.
-            parallelism: The new version's; None for the old one's.
+            parallelism: The new version's; None for that of its configuration or, where that names none, the old one's.
             again: Do so even when the version that runs is the same.
         """
         with self._changing("upgrade") as change:
             current = self._running(change)
             place = Place.of(current.specification, parallelism)
-            with preparation.of_folder(change, self._project, self._environment, place, current.uid) as new:
+            with preparation.of_folder(change, self._project, self._environment, place, current) as new:
                 if not again and _is_same(new.instance.specification, current.specification):
-                    change.end(new.uid, ABANDONED, "this version runs already")
                     self._reporter.phase(f"this version runs already: instance {current.uid[:12]}")
                     return current
-                return self._replace(change, "upgrade", current, new, None, within)
+                with preparation.added(change, new):
+                    self._tell_parallelism(current, new, "its configuration" if parallelism is None else "-p")
+                    return self._replace(change, "upgrade", current, new, None, within)
 
-    def rollback(self, within: float, to: str | None = None, snapshot: str | None = None) -> Instance:
+    def rollback(self, within: float, to: str | None = None, snapshot: str | None = None, parallelism: int | None = None) -> Instance:
         """Put an earlier version into the place of the one that runs.
 
         Args:
             within: Seconds in which its first checkpoint must be complete.
             to: The uid of an instance of that version, or its beginning; None for the version before.
             snapshot: What it starts from; None for a savepoint of now.
+            parallelism: Its parallelism; None for the one that it had.
         """
         with self._changing("rollback") as change:
             current = self._current() if snapshot else self._running(change)
             earlier = self._ledger.instance(to, self.name) if to else self._before(current)
-            with preparation.of_instance(change, earlier, current) as new:
+            with preparation.of_instance(change, earlier, current, Place(parallelism=parallelism)) as new:
+                self._tell_parallelism(current, new, "the earlier version" if parallelism is None else "-p")
                 return self._replace(change, "rollback", current, new, snapshot, within)
 
     def savepoint(self) -> str:
@@ -202,6 +218,12 @@ class DeployedJob:
             new.require_startable()
             return Replacement(change, change.begin(kind, details), (old, new)).carry_out()
 
+    def _tell_parallelism(self, current: Instance, new: Version, reason: str) -> None:
+        """Say so when the parallelism changes, and why."""
+        was, will = (int(each.specification.arguments["parallelism"]) for each in (current, new.instance))
+        if was != will:
+            self._reporter.phase(f"the parallelism goes from {was} to {will}, that of {reason}; -p sets another one")
+
     def _open(self) -> list[Instance]:
         """Return the instances that are not over."""
         return [instance for instance in self._ledger.instances(self.name) if not instance.is_over]
@@ -210,7 +232,7 @@ class DeployedJob:
         """Return the instance that runs, or is about to."""
         found = self._ledger.current(self.name)
         if found is None:
-            remedy = "Start it: jobkit deploy --from SNAPSHOT, or --without-state."
+            remedy = left.hint(self._ledger, self.name)
             raise ConfigurationError(f"Nothing of {self.name} runs.", where=self._ledger.url, remedy=remedy)
         return found
 
@@ -260,9 +282,8 @@ class DeployedJob:
 
     def _before(self, current: Instance) -> Instance:
         """Return the newest instance before one, of another version, that has run."""
-        what = current.specification
         for instance in self._ledger.instances(self.name):
-            is_other = not _is_same(replace(instance.specification, url=what.url), what)
+            is_other = not instance.specification.is_version_of(current.specification)
             if instance.number < current.number and instance.status == STOPPED and is_other:
                 return instance
         remedy = "See jobkit instances; name one with --to."

@@ -193,6 +193,10 @@ class Examiner:
         """Return the completed savepoints in a folder, the newest last."""
         return list(self._ask("savepoints", folder=folder))
 
+    def times(self, snapshots: list[str]) -> dict[str, int]:
+        """Return when snapshots were completed, in milliseconds since 1970; of those that are there."""
+        return dict(self._ask("times", snapshots=snapshots))
+
     def store_lock(self, snapshot: str, lock: str) -> None:
         """Write a lock beside a savepoint."""
         self._ask("store_lock", snapshot=snapshot, lock_text=lock)

@@ -15,7 +15,7 @@ import tenacity
 from ..cluster import interruption
 from ..cluster.submission import JobRefused
 from ..errors import ConfigurationError, JobFailed, JobkitError
-from . import committed
+from . import committed, installed
 from .change import UNPROVED, Change, now, reason_of
 from .confirmation import Confirmation, NotInTime
 from .instance import ABANDONED, FAILED, RUNNING, STARTING, STOPPED, Instance, Operation, new_uid
@@ -213,6 +213,7 @@ class Replacement:
             savepoint=None,
             ended=None,
             ending=None,
+            specification=replace(self._old.instance.specification, **installed.versions()),
         )
         return self._change.ledger.add(again, self._change.lease)
 
