@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from ..errors import JobFailed, JobkitError
+from ..terminal import facts
 from .run import Interrupted, Outcome
 from .submission import JobRefused
 
@@ -88,7 +89,7 @@ def show_failure(error: JobkitError, console: Console, notes: Console, *, as_jso
         as_json: Whether a document is wanted.
     """
     if as_json:
-        _print_json(console, {"state": _STATES.get(type(error), "failed"), **_facts(error)})
+        _print_json(console, {"state": _STATES.get(type(error), "failed"), **_facts(error), "error": facts(error)})
         return
     if isinstance(error, JobFailed) and error.python_traceback:
         notes.print(error.python_traceback, style="dim", soft_wrap=True, markup=False)

@@ -27,6 +27,14 @@ class NoAnswer(ClusterError):
 class NotFound(ClusterError):
     """A job, or a request, that a JobManager does not know."""
 
+    exit_code = 1
+
+
+class Declined(ClusterError):
+    """A request that a JobManager refuses."""
+
+    exit_code = 1
+
 
 class HttpClient:
     """Asks one JobManager.
@@ -73,7 +81,7 @@ class HttpClient:
         if answer.status_code == requests.codes.not_found:
             raise NotFound("The JobManager does not know what it was asked for.", found=_reason(answer), where=where)
         if not answer.ok:
-            raise ClusterError("The JobManager refused a request.", found=_reason(answer), where=where)
+            raise Declined("The JobManager refused a request.", found=_reason(answer), where=where)
         return answer
 
     def _unanswered(self, error: OSError) -> ClusterError:

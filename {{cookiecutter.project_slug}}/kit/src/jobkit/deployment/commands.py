@@ -12,7 +12,7 @@ import typer
 
 from ..errors import ConfigurationError, JobkitError
 from ..project import environment_name, find_project
-from ..terminal import Json, OptionalEnv, debugging, document, notes, out, wide
+from ..terminal import INTERRUPTED, Json, OptionalEnv, debugging, document, failed, notes, out, wide
 
 if TYPE_CHECKING:
     from .deployed import DeployedJob
@@ -24,7 +24,6 @@ Parallelism = Annotated[
     int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism; by default parallelism.default of conf/.")
 ]
 _WITHIN = 300.0
-_INTERRUPTED = 130
 
 instances_app = typer.Typer(help="What has run, as the ledger remembers it; without a command: a list.", invoke_without_command=True)
 
@@ -245,8 +244,11 @@ def _working(env: str | None, as_json: bool) -> Iterator[DeployedJob]:
             with interruption.listening(), display.Display(notes) as shown:
                 yield DeployedJob(project, env or environment_name(), ledger, shown)
         except KeyboardInterrupt:
-            notes.print("Interrupted. It may be that nothing runs now: the next command finishes what was begun, or takes it back.")
-            raise typer.Exit(_INTERRUPTED) from None
+            text = "It may be that nothing runs now: the next command finishes what was begun, or takes it back."
+            notes.print(f"Interrupted. {text}")
+            if as_json:
+                failed(JobkitError("Interrupted.", remedy=text))
+            raise typer.Exit(INTERRUPTED) from None
         except (JobkitError, OSError) as caught:
             if any(debugging):
                 raise

@@ -27,6 +27,12 @@ _SECONDS_FOR_SAVEPOINT = 900
 _SAVEPOINT = re.compile(r"/savepoint-[0-9a-f]{6}-[0-9a-f]+/?$")
 
 
+class NotRunning(ClusterError):
+    """A job that the ledger takes for running, and that has ended."""
+
+    exit_code = 1
+
+
 class DeployedJob:
     """The job.
 
@@ -245,7 +251,7 @@ class DeployedJob:
         with change.version(current) as version:
             newest = version.newest_left()
         remedy = f"Start it from what it has left: jobkit deploy --from {newest}" if newest else "See jobkit instances logs."
-        raise ClusterError(f"The job of {self.name} does not run.", found=found, remedy=remedy)
+        raise NotRunning(f"The job of {self.name} does not run.", found=found, remedy=remedy)
 
     def _write_off(self, change: Change, place: Place) -> None:
         """Let the ledger forget what it takes for running, unless a cluster says that it does: its own, or the one at the place to come."""

@@ -22,6 +22,8 @@ _SECONDS_TO_FINISH = 900
 class Gone(ClusterError):
     """A job that has ended without the savepoint that it was to be stopped with."""
 
+    exit_code = 1
+
 
 class Stopping:
     """Stops one version."""
