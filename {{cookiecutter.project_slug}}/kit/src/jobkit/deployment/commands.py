@@ -166,43 +166,79 @@ def move(url: str, env: OptionalEnv = None, as_json: Json = False) -> None:
 
 
 @instances_app.command()
-def show(uid: str, as_json: Json = False) -> None:
+def show(
+    uid: str,
+    archive: Annotated[Path | None, typer.Option("--artefact", metavar="FILE", help="Write its code to this file, a zip.")] = None,
+    as_json: Json = False,
+) -> None:
     """Show all that is known of an instance; UID may be its beginning."""
     from . import views
 
     with _ledger() as ledger:
         found = ledger.instance(uid)
+        before = next((each for each in ledger.instances(found.deployment) if each.uid == found.previous), None)
+        concerning = [each for each in ledger.operations(found.deployment) if found.uid in each.details.values()]
+        content = ledger.artefact(found.specification.artefact) if archive is not None else b""
+    if archive is not None:
+        try:
+            archive.write_bytes(content)
+        except OSError as error:
+            raise _of_file(error) from error
+        notes.print(f"The code of {found.uid[:12]} is in {archive}.", markup=False)
     if as_json:
-        document(views.to_json(found))
-    else:
-        wide().print(views.details(found))
+        document({**views.to_json(found), "operations": [views.operation_json(each) for each in concerning]})
+    elif archive is None:
+        wide().print(views.details(found, before, concerning))
 
 
 @instances_app.command()
-def diff(first: str, second: str, as_json: Json = False) -> None:
-    """Show in what two instances differ."""
+def diff(
+    first: str,
+    second: str,
+    code: Annotated[bool, typer.Option("--code", help="Show the lines of code that differ, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show in what two instances differ: what they are, what their locks say of state, and which files of their code."""
     from . import views
-    from .instance import difference
+    from .comparison import Comparison
 
     with _ledger() as ledger:
-        found = difference(ledger.instance(first).specification, ledger.instance(second).specification)
+        one, other = ledger.instance(first), ledger.instance(second)
+        found = Comparison(one.specification, other.specification, ledger.artefact)
     if as_json:
-        document({"differences": [{"path": each.path, "first": each.one, "second": each.other} for each in found]})
-    elif found:
+        document(found.to_json(code=code))
+    elif found.differences:
         wide().print(views.differences(found))
+        if code:
+            out.print(found.code, soft_wrap=True, markup=False)
     else:
         notes.print("They do not differ.")
 
 
 @instances_app.command()
-def logs(uid: str, as_json: Json = False) -> None:
+def logs(
+    uid: str,
+    unnamed: Annotated[
+        bool, typer.Option("--unnamed", help="Lines of TaskManagers without any job's id, too, from while it ran: what Python prints.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Print the log lines of an instance, from all processes of its cluster."""
-    from . import logs as reading_logs
+    from .logs import Reading
 
     with _ledger() as ledger:
-        instance = ledger.instance(uid)
-    for line in reading_logs.read(instance):
-        print(json.dumps({"file": line.file, "text": line.text}) if as_json else f"{line.file}: {line.text}")
+        reading = Reading(ledger.instance(uid), unnamed=unnamed)
+    before = '{"lines": ['  # one document, written as the lines arrive: logs may be long
+    for line in reading.lines():
+        if as_json:
+            print(before, json.dumps({"file": line.file, "text": line.text}, ensure_ascii=False), sep="\n", end="")
+        else:
+            print(f"{line.file}: {line.text}")
+        before = ","
+    if as_json:
+        print("" if before == "," else before, f'], "notes": {json.dumps(reading.notes, ensure_ascii=False)}}}', sep="\n")
+    for note in reading.notes:
+        notes.print(note, style="yellow", soft_wrap=True, markup=False)
 
 
 def register(app: typer.Typer) -> None:

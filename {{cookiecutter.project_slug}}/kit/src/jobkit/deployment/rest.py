@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from ..cluster import failure
@@ -75,20 +76,18 @@ class Deployed(RestClient):
         cause = answer.get("operation", {}).get("failure-cause")
         return Savepoint(savepoint, failure.read(cause.get("stack-trace", "")) if cause else None)
 
-    def logs(self) -> dict[str, str]:
-        """Return the paths of the log files of all processes of the cluster, by a name that says whose they are."""
-        found = {f"jobmanager/{name}": f"/jobmanager/logs/{name}" for name in self._files("/jobmanager/logs")}
-        for manager in self.task_managers():
-            path = f"/taskmanagers/{manager['id']}/logs"
-            found |= {f"{manager['id']}/{name}": f"{path}/{name}" for name in self._files(path)}
-        return found
+    def log_folders(self) -> dict[str, str]:
+        """Return where each process of the cluster serves its log files, by a name of the process."""
+        managers = {str(manager["id"]): f"/taskmanagers/{manager['id']}/logs" for manager in self.task_managers()}
+        return {"jobmanager": "/jobmanager/logs", **dict(sorted(managers.items()))}
 
-    def text(self, path: str) -> str:
-        """Return a file that the JobManager serves."""
-        return self._request("GET", path).text
+    def log_files(self, folder: str) -> list[str]:
+        """Return the names of the log files that a process serves, without empty ones."""
+        return sorted(str(entry["name"]) for entry in self._get(folder)["logs"] if entry["size"])
 
-    def _files(self, path: str) -> list[str]:
-        return [str(entry["name"]) for entry in self._get(path)["logs"] if entry["size"]]
+    def log_lines(self, path: str) -> Iterator[str]:
+        """Yield the lines of a log file as they arrive."""
+        return self._lines(path)
 
 
 def _is_address(entry: dict[str, Any]) -> bool:
