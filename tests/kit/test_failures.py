@@ -40,7 +40,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["bench", "--env", "nowhere"], "", "There is no environment 'nowhere'."),
     ],
 )
-def test_a_failure_is_a_document(
+def test_a_failure_is_a_document(  # noqa: PLR0913, PLR0917
     root: Path,
     arguments: list[str],
     ledger: str,
@@ -60,7 +60,9 @@ def test_a_failure_is_a_document(
     assert document["error"].keys() >= {"found", "where", "remedy"}
 
 
-def _fails(arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> dict[str, dict[str, str]]:
+def _fails(
+    arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> dict[str, dict[str, str]]:
     monkeypatch.setattr(sys, "argv", ["jobkit", *arguments])
     monkeypatch.setattr(terminal, "printed", [])
     with pytest.raises(SystemExit) as ended:

@@ -25,7 +25,9 @@ def job_manager(answers: Answers) -> Iterator[str]:
             is_text = isinstance(answer, bytes)
             self.send_response(answer if isinstance(answer, int) else 200)
             self.send_header("Content-Type", "text/plain" if is_text else "application/json")
-            content = answer if isinstance(answer, bytes) else json.dumps({"errors": ["no"]} if isinstance(answer, int) else answer).encode()
+            content = (
+                answer if isinstance(answer, bytes) else json.dumps({"errors": ["no"]} if isinstance(answer, int) else answer).encode()
+            )
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -31,7 +31,10 @@ def archive(**files: bytes) -> bytes:
 
 ONE = replace(ledgers.specification(), lock=LOCK, artefact="one")
 OTHER = replace(ONE, lock=LOCK.replace("type: Long", "type: String"), artefact="other")
-ARTEFACTS = {"one": archive(kept=b"1\n", gone=b"2\n", edited=b"a = 1\nb = 2\n"), "other": archive(kept=b"1\n", new=b"\xff", edited=b"a = 1\nb = 3\n")}
+ARTEFACTS = {
+    "one": archive(kept=b"1\n", gone=b"2\n", edited=b"a = 1\nb = 2\n"),
+    "other": archive(kept=b"1\n", new=b"\xff", edited=b"a = 1\nb = 3\n"),
+}
 
 
 def text(shown: RenderableType) -> str:
@@ -75,8 +78,13 @@ def test_what_cannot_be_compared_is_said() -> None:
 def test_an_instance_is_shown_with_its_lock_its_packages_and_who_changed_it() -> None:
     """Each in one line; what is long is in JSON."""
     what = replace(ONE, packages={"apache-flink": "2.2.1", "numpy": "2"}, defaults={"python.execution-mode": "process"})
-    instance, before = replace(ledgers.entry(), specification=what), replace(ledgers.entry(), specification=Specification.from_json(ONE.to_json()))
-    operation = Operation("c" * 32, "d", "rollback", "STOPPING", {"old": instance.uid}, ledgers.now(), "bob@host", ledgers.now(), "completed")
+    instance, before = (
+        replace(ledgers.entry(), specification=what),
+        replace(ledgers.entry(), specification=Specification.from_json(ONE.to_json())),
+    )
+    operation = Operation(
+        "c" * 32, "d", "rollback", "STOPPING", {"old": instance.uid}, ledgers.now(), "bob@host", ledgers.now(), "completed"
+    )
     shown = text(views.details(instance, before, [operation]))
     assert "by bob@host, completed" in shown
     assert "apache-flink 2.2.0 → 2.2.1, numpy - → 2" in shown

@@ -77,9 +77,30 @@ def test_a_pattern_without_the_job_is_said(answers: dict[str, Any]) -> None:
 def test_lines_of_no_job_come_when_they_are_wanted(answers: dict[str, Any]) -> None:
     """Of TaskManagers, with what follows them, and from while the instance ran."""
     before, later = "2026-05-01T13:59:59.000+02:00 WARN  f - early", "2026-05-01T14:02:00.000+02:00 WARN  f - late"
-    mine = [f"{STAMP.format(1)}[{UID}] x - its own", f"{STAMP.format(2)}f - from Python", "Traceback", f"{STAMP.format(3)}f - {OTHER} in a text"]
+    mine = [
+        f"{STAMP.format(1)}[{UID}] x - its own",
+        f"{STAMP.format(2)}f - from Python",
+        "Traceback",
+        f"{STAMP.format(3)}f - {OTHER} in a text",
+    ]
     serve(answers, [before, *mine, f"{STAMP.format(4)}[{OTHER}] x - theirs", "Traceback of theirs", later, "Traceback of the late one"])
     assert [line.text for line in read(answers)[0]] == mine[:1]
     found, notes = read(answers, unnamed=True)
     assert [line.text for line in found] == mine
     assert notes == []
+
+
+def test_lines_of_python_are_found(answers: dict[str, Any]) -> None:
+    """In process mode by the folder that the code was shipped as; what thread mode prints is in a file without times."""
+    mine = [
+        f"{STAMP.format(1)}/tmp/python-dist-1/python-files/job-{UID[:12]}/job-{UID[:12]}/tiny/functions.py:25 - a word",
+        "Traceback",
+        "KeyError",
+    ]
+    printed = f"{STAMP.format(2)}/site-packages/pyflink/fn_execution/beam/beam_sdk_worker_main.py:67 - printed"
+    serve(answers, [*mine, printed])
+    files = answers["/taskmanagers/tm-1/logs"]["logs"]
+    files.append({"name": "tm.out", "size": 1})
+    answers["/taskmanagers/tm-1/logs/tm.out"] = b"printed in thread mode\n"
+    assert [line.text for line in read(answers)[0]] == mine
+    assert [line.text for line in read(answers, unnamed=True)[0]] == [*mine, printed, "printed in thread mode"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from jobkit.deployment import deployed, first_start, installed, version
@@ -15,7 +15,7 @@ from jobkit.deployment.examiner import Refused
 from jobkit.deployment.instance import FAILED, RUNNING, STARTING, STOPPED, Instance, difference
 from jobkit.deployment.ledger import Ledger, LedgerError
 from jobkit.deployment.preparation import Place
-from jobkit.errors import ConfigurationError
+from jobkit.errors import ClusterError, ConfigurationError
 from jobkit.project import find_project
 
 from tests.kit import projects
@@ -37,10 +37,18 @@ class Examiner:
 
     storage: Storage
     installed: dict[str, Any]
+    asked: ClassVar[list[str]] = []
 
     def __init__(self, unpacked: Path, environment: str, variables: Any, extra: Any) -> None:
         del unpacked, environment, variables
-        self.description = {"name": "tiny", "configuration": {**extra, **FOLDERS}, "defaults": {}, "settings": {}, "lock": "", **self.installed}
+        self.description = {
+            "name": "tiny",
+            "configuration": {**extra, **FOLDERS},
+            "defaults": {},
+            "settings": {},
+            "lock": "",
+            **self.installed,
+        }
 
     def close(self) -> None:
         """Nothing is to be ended."""
@@ -51,6 +59,11 @@ class Examiner:
     def require_compatible(self, snapshot: str) -> dict[str, Any]:
         """It is."""
         return {"snapshot": snapshot, "leaves_state_behind": False}
+
+    def ends(self) -> dict[str, Any]:
+        """Kafka is not there."""
+        self.asked.append("ends")
+        raise ClusterError("Kafka does not answer.")
 
     def savepoints(self, folder: str) -> list[str]:
         """Return those in a folder."""
@@ -69,9 +82,18 @@ class Target:
     """A session cluster of which the job runs unless it is said to be gone."""
 
     gone: bool = False
+    configuration: ClassVar[dict[str, str]] = {}
+    slots = 8
+    own_slots = 0
 
     def __init__(self) -> None:
-        self.rest = SimpleNamespace(names=dict)
+        self.rest = SimpleNamespace(
+            names=dict,
+            url="http://localhost:8081",
+            job_manager_configuration=lambda: self.configuration,
+            overview=lambda: {"slots-available": self.slots},
+            slots=lambda _: self.own_slots,
+        )
 
     def state(self, uid: str) -> str | None:
         """Return the state of the job."""
@@ -263,3 +285,36 @@ def test_versions_are_told_apart_by_what_a_rollback_brings_back(job: Job) -> Non
     assert what.is_version_of(replace(what, url="http://elsewhere:1", packages={}, flink="3", commit="other"))
     assert not what.is_version_of(replace(what, artefact="other"))
     assert not what.is_version_of(replace(what, settings={"TOPIC": "other"}))
+
+
+def test_a_cluster_without_room_is_found_before_anything_is_stopped(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slots of the version that runs become free; a cluster that grows by itself is not judged."""
+    monkeypatch.setattr(Target, "slots", 2)
+    with pytest.raises(Refused, match=r"not enough slots.*parallelism 3, 2 slots\."):
+        job.deploy(Place(parallelism=3), None, 1)
+    job.deploy(Place(), None, 1)
+    monkeypatch.setattr(Target, "slots", 1)
+    monkeypatch.setattr(Target, "own_slots", 2)
+    with pytest.raises(Refused, match="parallelism 4, 3 slots with those of the version that runs"):
+        job.upgrade(1, 4)
+    assert job.upgrade(1, 3).status == RUNNING
+    for configuration in ({"kubernetes.cluster-id": "flink"}, {"jobmanager.scheduler": "Adaptive"}):
+        monkeypatch.setattr(Target, "configuration", configuration)
+        assert job.upgrade(1, 9, again=True).status == RUNNING
+
+
+def test_kafka_is_asked_before_the_old_version_is_stopped(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is out of reach nobody waits for it later, and it is said."""
+    job.deploy(Place(), None, 1)
+    found: dict[str, Any] = {}
+    real = Replacement.carry_out
+
+    def carry_out(self: Replacement) -> Instance:
+        found.update(self._operation.details)
+        return real(self)
+
+    monkeypatch.setattr(Replacement, "carry_out", carry_out)
+    job.upgrade(1, 3, native=True)
+    assert found["countable"] is False
+    assert found["native"] is True
+    assert "what the new version commits cannot be counted: Kafka does not answer." in job.told.said

@@ -76,6 +76,11 @@ def importable(unpacked: Path, folder: Path) -> Path:
     return folder
 
 
+def shipped_as(uid: str) -> str:
+    """Return the name of the folder that an instance's code is shipped to a session cluster as."""
+    return f"job-{uid[:12]}"
+
+
 def _files(root: Path) -> Iterator[Path]:
     for name in _FILES:
         if (root / name).is_file():

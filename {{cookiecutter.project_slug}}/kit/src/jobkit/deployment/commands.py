@@ -23,6 +23,7 @@ Within = Annotated[float, typer.Option("--within", min=1, help="Seconds in which
 Parallelism = Annotated[
     int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism; by default parallelism.default of conf/.")
 ]
+Native = Annotated[bool, typer.Option("--native", help="A savepoint in the state backend's own format: faster, for that backend only.")]
 _WITHIN = 300.0
 
 instances_app = typer.Typer(help="What has run, as the ledger remembers it; without a command: a list.", invoke_without_command=True)
@@ -74,12 +75,13 @@ def upgrade(
     env: OptionalEnv = None,
     parallelism: Parallelism = None,
     again: Annotated[bool, typer.Option("--again", help="Also when the version that runs is the same.")] = False,
+    native: Native = False,
     within: Within = _WITHIN,
     as_json: Json = False,
 ) -> None:
     """Put this version into the place of the one that runs; back to the old one, from the same savepoint, when it does not prove itself."""
     with _working(env, as_json) as job:
-        _show(job.upgrade(within, parallelism, again=again), as_json)
+        _show(job.upgrade(within, parallelism, again=again, native=native), as_json)
 
 
 def rollback(
@@ -101,6 +103,8 @@ def savepoint(
     dispose: Annotated[
         str | None, typer.Option("--dispose", metavar="ADDRESS", help="Remove this savepoint, instead of taking one.")
     ] = None,
+    native: Native = False,
+    within: Annotated[float, typer.Option("--within", min=1, help="Seconds in which it must be complete.")] = 900.0,
     env: OptionalEnv = None,
     as_json: Json = False,
 ) -> None:
@@ -108,17 +112,17 @@ def savepoint(
     with _working(env, as_json) as job:
         if dispose is not None:
             job.dispose(dispose)
-        address = job.savepoint() if dispose is None else dispose
+        address = job.savepoint(within, native=native) if dispose is None else dispose
         if as_json:
             document({"savepoint": address, "disposed": dispose is not None})
         elif dispose is None:
             out.print(address, soft_wrap=True, markup=False)
 
 
-def stop(env: OptionalEnv = None, as_json: Json = False) -> None:
+def stop(native: Native = False, env: OptionalEnv = None, as_json: Json = False) -> None:
     """Stop the job with a savepoint."""
     with _working(env, as_json) as job:
-        address = job.stop()
+        address = job.stop(native=native)
         if as_json:
             document({"savepoint": address})
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -10,10 +9,9 @@ from dataclasses import replace
 from .. import configuration
 from ..cluster.http import NoAnswer
 from ..cluster.local import Reporter
-from ..cluster.waiting import until
-from ..errors import ClusterError, ConfigurationError, JobFailed
+from ..errors import ClusterError, ConfigurationError
 from ..project import Project
-from . import first_start, housekeeping, left, preparation, stopping
+from . import committed, first_start, housekeeping, left, preparation, savepoints, slots, stopping
 from .change import Change
 from .instance import ABANDONED, FAILED, PREPARED, STOPPED, Instance, Operation, Specification
 from .ledger import Ledger
@@ -23,8 +21,8 @@ from .rest import Deployed
 from .target import is_over
 from .version import Version
 
-_SECONDS_FOR_SAVEPOINT = 900
-_SAVEPOINT = re.compile(r"/savepoint-[0-9a-f]{6}-[0-9a-f]+/?$")
+SECONDS_FOR_SAVEPOINT = 900.0
+"""How long a savepoint of a job that runs on is waited for, by default."""
 
 
 class NotRunning(ClusterError):
@@ -87,6 +85,7 @@ class DeployedJob:
                 earlier = self._ledger.instance(version, self.name)
                 new = stack.enter_context(preparation.of_instance(change, earlier, earlier, place))
             preparation.require_unknown(new)
+            slots.require_room(change, new)
             nothing = {"snapshot": None, "leaves_state_behind": False}
             found = new.examiner.require_compatible(snapshot) if snapshot else nothing
             if not discard_state:
@@ -94,13 +93,14 @@ class DeployedJob:
             details = {"new": new.uid, **{key: found[key] for key in nothing}, "within": within}
             return first_start.carry_out(change, change.begin("deploy", details), new)
 
-    def upgrade(self, within: float, parallelism: int | None = None, *, again: bool = False) -> Instance:
+    def upgrade(self, within: float, parallelism: int | None = None, *, again: bool = False, native: bool = False) -> Instance:
         """Put the version in the project's folder into the place of the one that runs; see `Replacement`.
 
         Args:
             within: Seconds in which its first checkpoint must be complete.
             parallelism: The new version's; None for that of its configuration or, where that names none, the old one's.
             again: Do so even when the version that runs is the same.
+            native: Whether the savepoint in between has the state backend's own format.
         """
         with self._changing("upgrade") as change:
             current = self._running(change)
@@ -111,7 +111,7 @@ class DeployedJob:
                     return current
                 with preparation.added(change, new):
                     self._tell_parallelism(current, new, "its configuration" if parallelism is None else "-p")
-                    return self._replace(change, "upgrade", current, new, None, within)
+                    return self._replace(change, "upgrade", current, new, None, within, native=native)
 
     def rollback(self, within: float, to: str | None = None, snapshot: str | None = None, parallelism: int | None = None) -> Instance:
         """Put an earlier version into the place of the one that runs.
@@ -129,44 +129,32 @@ class DeployedJob:
                 self._tell_parallelism(current, new, "the earlier version" if parallelism is None else "-p")
                 return self._replace(change, "rollback", current, new, snapshot, within)
 
-    def savepoint(self) -> str:
+    def savepoint(self, within: float = SECONDS_FOR_SAVEPOINT, *, native: bool = False) -> str:
         """Take a savepoint, put the lock of what runs beside it, and return its address; the job runs on.
+
+        Args:
+            within: Seconds in which it must be complete.
+            native: Whether it has the state backend's own format.
 
         Raises:
             JobFailed: When it fails.
+            NotYet: When it is not complete in time.
         """
-        with self._changing("savepoint") as change:
-            current = self._running(change)
-            with change.version(current) as version:
-                address = version.target.rest.savepoint_at(current.uid, preparation.savepoints_folder(version))
-                version.keep_lock(address)
-                return address
+        with self._changing("savepoint") as change, change.version(self._running(change)) as version:
+            return savepoints.take(change, version, within, native=native)
 
     def dispose(self, savepoint: str) -> None:
-        """Remove a savepoint, through the cluster that runs.
-
-        Raises:
-            JobFailed: When it cannot be removed.
-        """
-        if not _SAVEPOINT.search(savepoint):
-            raise ConfigurationError(
-                "This is no savepoint: a checkpoint is Flink's own to remove.", found=savepoint, remedy="Name a folder savepoint-…."
-            )
+        """Remove a savepoint, through the cluster of what runs or, when nothing does, of what ran last; see `savepoints.dispose`."""
+        savepoints.require_savepoint(savepoint)
         with self._changing("savepoint --dispose") as change:
-            version = change.version(self._current())
-            rest = version.target.rest
-            order = rest.dispose(savepoint)
-            what = f"{savepoint} is removed"
-            done = until(lambda: rest.disposed(savepoint, order), what=what, seconds=_SECONDS_FOR_SAVEPOINT)
-            if done.failure is not None:
-                raise JobFailed("The savepoint cannot be removed.", root_cause=done.failure.root_cause, where=savepoint)
-            with version:
-                version.examiner.remove_lock(savepoint)
+            ran = next((each for each in self._ledger.instances(self.name) if each.status != ABANDONED), None)
+            savepoints.dispose(change, self._ledger.current(self.name) or ran or self._current(), savepoint)
 
-    def stop(self) -> str:
+    def stop(self, *, native: bool = False) -> str:
         """Stop the job with a savepoint, and return its address."""
         with self._changing("stop") as change, change.version(self._running(change)) as old:
-            return stopping.carry_out(change, change.begin("stop", {"old": old.uid, **preparation.order(old)}), old)
+            details = {"old": old.uid, **preparation.order(old), "native": native}
+            return stopping.carry_out(change, change.begin("stop", details), old)
 
     def move(self, url: str) -> Instance:
         """Remember another address of the cluster; what is under way goes on there. Return the instance that runs.
@@ -208,15 +196,20 @@ class DeployedJob:
                     change.end(instance.uid, ABANDONED, "the command was interrupted before anything had happened")
             yield change
 
-    def _replace(self, change: Change, kind: str, current: Instance, new: Version, snapshot: str | None, within: float) -> Instance:  # noqa: PLR0913, PLR0917
+    def _replace(  # noqa: PLR0913, PLR0917
+        self, change: Change, kind: str, current: Instance, new: Version, snapshot: str | None, within: float, *, native: bool = False
+    ) -> Instance:
         with change.version(current) as old:
             found = new.examiner.require_compatible(snapshot) if snapshot else preparation.compared(old, new)
             self._reporter.phase(f"the new version can start from {found['snapshot']}")
+            slots.require_room(change, new, old)
             details = {
                 "old": old.uid,
                 "new": new.uid,
                 "within": within,
                 **preparation.order(old),
+                "native": native,
+                "countable": committed.is_countable(change, new),
                 "leaves_state_behind": found["leaves_state_behind"],
                 **({"savepoint": found["snapshot"]} if snapshot else {}),
             }
@@ -305,6 +298,8 @@ def _take_up(change: Change, operation: Operation) -> None:
             first_start.carry_out(change, operation, versions["new"])
         elif operation.kind == "stop":
             stopping.carry_out(change, operation, versions["old"])
+        elif operation.kind == savepoints.KIND:
+            change.finish(operation, savepoints.UNDER_WAY)  # the next `jobkit savepoint` waits for it
         else:
             Replacement(change, operation, (versions["old"], versions["new"])).carry_out()
 

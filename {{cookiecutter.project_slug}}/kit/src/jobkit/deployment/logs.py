@@ -1,7 +1,8 @@
 """The log lines of one instance, from all processes of its cluster: those that carry its uid, and what belongs to them.
 
 Flink puts the job's id into the logging context of its threads (`flink-job-id`, `org.apache.flink.util.MdcUtils`), and
-`conf/log4j-*.properties` print it.
+`conf/log4j-*.properties` print it. What Python functions log has it in thread mode; in process mode it has the file that it is from,
+which lies in the folder that the job was shipped as, and that is named after the uid. What they print has neither.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..errors import ClusterError, ConfigurationError
+from .artefact import shipped_as
 from .instance import Instance
 from .rest import Deployed
 from .target import folder_of
@@ -21,6 +23,8 @@ from .version import APPLICATION, target_of
 _BEGIN = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.,]\d{3}(?:Z|[+-]\d\d:\d\d)")
 _OF_A_JOB = re.compile(r"\b[0-9a-f]{32}\b")
+_OUTPUT = ".out"
+"""How the file ends that has what a process prints: no time, and no job."""
 _MESSAGE = " - "
 """What log4j's usual patterns have before the message."""
 PATTERN = "%notEmpty{[%X{flink-job-id}] }"
@@ -77,7 +81,7 @@ class Reading:
         if not self._is_named:
             self.notes.append(
                 f"No line of the cluster's logs has the uid before its message: the pattern of its log4j configuration lacks {PATTERN}, "
-                "with which conf/log4j-console.properties of this project prints it; or these logs are gone, by rotation or with their process."
+                "with which this project's conf/log4j-console.properties prints it; or the logs of then are gone."
             )
 
     def _of_process(self, rest: Deployed, process: str, folder: str) -> Iterator[Line]:
@@ -85,8 +89,9 @@ class Reading:
         try:
             for name in rest.log_files(folder):
                 where = f"{process}/{name}"
-                found = self._chosen(rest.log_lines(f"{folder}/{name}"), is_task_manager=process != "jobmanager")
-                yield from (Line(where, text) for text in found)
+                lines, is_task_manager = rest.log_lines(f"{folder}/{name}"), process != "jobmanager"
+                is_output = self._unnamed and is_task_manager and name.endswith(_OUTPUT)
+                yield from (Line(where, text) for text in (lines if is_output else self._chosen(lines, is_task_manager=is_task_manager)))
         except ClusterError as error:
             self.notes.append(f"{where} could not be read: {error}")
 
@@ -94,7 +99,7 @@ class Reading:
         uid, is_its = self._instance.uid, False
         for line in lines:
             begins = _BEGIN.match(line) is not None
-            if uid in line:
+            if uid in line or shipped_as(uid) in line:
                 is_its = True
                 self._is_named = self._is_named or uid in line.partition(_MESSAGE)[0]
             elif begins or not is_its:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import tenacity
+
 from .. import configuration
 from ..errors import ClusterError, ConfigurationError
 from ..project import Project
@@ -22,6 +24,7 @@ from .version import APPLICATION, SESSION, Version, here
 
 _REST_PORT = "8081"
 _ATTEMPTS_TO_COMPARE = 10
+_SECONDS_BETWEEN_ATTEMPTS = 1
 _DESCRIBED = ("name", "configuration", "defaults", "settings", "lock", "flink", "python", "kit", "packages")
 
 
@@ -217,18 +220,22 @@ def compared(old: Version, new: Version) -> dict[str, Any]:
         Refused: When state would be lost.
         ClusterError: When there is no snapshot yet.
     """
-    for attempt in range(_ATTEMPTS_TO_COMPARE):
+
+    def compare() -> dict[str, Any]:
         newest = old.target.rest.newest_snapshot(old.uid)
         if newest is None:
             raise ClusterError(
                 "The job has no checkpoint yet to compare the new version with.", remedy="Wait for its first, or see why it has none."
             )
-        try:
-            return new.examiner.require_compatible(newest, old.instance.specification.lock)
-        except ConfigurationError:
-            if attempt == _ATTEMPTS_TO_COMPARE - 1:  # it may have made way for a newer one while it was read
-                raise
-    raise AssertionError
+        return new.examiner.require_compatible(newest, old.instance.specification.lock)
+
+    waiting = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(_ATTEMPTS_TO_COMPARE),
+        wait=tenacity.wait_fixed(_SECONDS_BETWEEN_ATTEMPTS),
+        retry=tenacity.retry_if_exception_type(ConfigurationError),  # it may have made way for a newer one while it was read
+        reraise=True,
+    )
+    return waiting(compare)
 
 
 def order(old: Version) -> dict[str, str]:

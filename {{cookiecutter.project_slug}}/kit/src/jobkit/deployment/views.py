@@ -108,7 +108,8 @@ def details(instance: Instance, before: Instance | None, operations: Sequence[Op
 
 def _packages(what: Specification, before: Instance) -> str:
     one, other = before.specification.packages, what.packages
-    changed = [f"{name} {one.get(name, '-')} → {other.get(name, '-')}" for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+    pairs = [(name, one.get(name, "-"), other.get(name, "-")) for name in sorted({*one, *other})]
+    changed = [f"{name} {was} → {now}" for name, was, now in pairs if was != now]
     return f"than {before.uid[:_DIGITS]}: {', '.join(changed) or 'none'}"
 
 
