@@ -93,7 +93,7 @@ def test_lines_of_no_job_come_when_they_are_wanted(answers: dict[str, Any]) -> N
 def test_lines_of_python_are_found(answers: dict[str, Any]) -> None:
     """In process mode by the folder that the code was shipped as; what thread mode prints is in a file without times."""
     mine = [
-        f"{STAMP.format(1)}/tmp/python-dist-1/python-files/job-{UID[:12]}/job-{UID[:12]}/tiny/functions.py:25 - a word",
+        f"{STAMP.format(1)}/data/python-dist-1/python-files/job-{UID[:12]}/job-{UID[:12]}/tiny/functions.py:25 - a word",
         "Traceback",
         "KeyError",
     ]

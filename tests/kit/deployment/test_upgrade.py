@@ -126,6 +126,42 @@ def test_an_instance_is_found_by_its_uid(job: Deployment, sent: Gateway) -> None
     assert "another" not in shown
 
 
+NOISE = """
+        print("printed", value)
+        logging.getLogger(__name__).warning("logged é %s", value)
+        try:
+            raise KeyError(value)
+        except KeyError:
+            logging.getLogger(__name__).exception("caught")"""
+
+
+def test_what_python_writes_in_process_mode_is_found(theatre: Stage) -> None:
+    """By the folder that the code was shipped as; what is printed has no mark, and comes when it is asked for."""
+    job = theatre.deployment()
+    job.replace(BASE, "python.execution-mode: thread", "python.execution-mode: process")
+    job.replace(FUNCTIONS, UPDATE, UPDATE + NOISE)
+    job.replace(FUNCTIONS, "from collections.abc", "import logging\nfrom collections.abc")
+    (job.root / "flink.lock").unlink()
+    job.lock()
+    job.send(["a"])
+    uid = job.ok("deploy", "--without-state")["uid"]
+    job.expect_all()
+    texts = [line["text"] for line in job.ok("instances", "logs", uid)["lines"]]
+    assert any("functions.py:" in text and text.endswith("logged é a") for text in texts), [
+        text for text in texts if "functions.py" in text
+    ]
+    assert "KeyError: 'a'" in texts, "the traceback belongs to the line that it follows"
+    assert not any("printed a" in text for text in texts)
+    assert any("printed a" in line["text"] for line in job.ok("instances", "logs", uid, "--unnamed")["lines"])
+    native = job.ok("savepoint", "--native", "--within", "60")["savepoint"]
+    job.ok("stop", "--native")
+    nothing = job.jobkit("upgrade")
+    assert nothing.returncode == 2
+    assert f"jobkit deploy --from {job.instances()[0]['savepoint']}" in nothing.stderr
+    job.ok("savepoint", "--dispose", native)
+    assert not Path(native.removeprefix("file:")).exists(), "through the cluster that it ran on"
+
+
 BROKEN = {
     "raises in open": (OPEN, "        raise LookupError('not today')\n" + OPEN, "not today"),
     "finds another state": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,8 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from jobkit.deployment import deployed, first_start, installed, version
+from jobkit.cluster.display import Display
+from jobkit.deployment import deployed, first_start, installed, replacement, version
 from jobkit.deployment.deployed import DeployedJob
 from jobkit.deployment.examiner import Refused
 from jobkit.deployment.instance import FAILED, RUNNING, STARTING, STOPPED, Instance, difference
@@ -17,6 +19,7 @@ from jobkit.deployment.ledger import Ledger, LedgerError
 from jobkit.deployment.preparation import Place
 from jobkit.errors import ClusterError, ConfigurationError
 from jobkit.project import find_project
+from rich.console import Console
 
 from tests.kit import projects
 
@@ -114,13 +117,15 @@ class Told:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.shown: list[tuple[str, int, int]] = []
 
     def phase(self, text: str) -> None:
         """Remember it."""
         self.said.append(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Do not."""
+        """Remember it."""
+        self.shown.append((what, done, total))
 
 
 class Job(DeployedJob):
@@ -318,3 +323,25 @@ def test_kafka_is_asked_before_the_old_version_is_stopped(job: Job, monkeypatch:
     assert found["countable"] is False
     assert found["native"] is True
     assert "what the new version commits cannot be counted: Kafka does not answer." in job.told.said
+
+
+def test_the_old_version_comes_back_with_what_is_installed_now(job: Job) -> None:
+    """After an upgrade that has failed, too: months may lie between its first start and that."""
+    first = job.deploy(Place(), None, 1)
+    made: Any = object.__new__(replacement.Replacement)
+    made._old, made._new = SimpleNamespace(instance=first), SimpleNamespace(uid="f" * 32)
+    made._operation = SimpleNamespace(details={"back": "e" * 32, "way_back": "file:/s/1", "countable": False}, by="ann@host")
+    made._change = SimpleNamespace(ledger=SimpleNamespace(add=lambda instance, _: instance), lease=None)
+    assert made._added().specification == replace(first.specification, **installed.versions())
+    assert made._ends() is None, "Kafka was out of reach before, and is not asked again"
+
+
+def test_what_goes_on_is_shown_for_as_long_as_it_does(job: Job) -> None:
+    """Also when it fails."""
+    job.deploy(Place(), None, 1)
+    assert job.told.shown == [("building the version", 0, 0), ("building the version", 1, 1)]
+    written = io.StringIO()
+    with Display(Console(file=written)) as display:
+        display.progress("building the version", 0, 0)
+        display.progress("building the version", 1, 1)
+    assert "building" not in written.getvalue(), "nothing that was reached"

@@ -18,6 +18,9 @@ from .submission import JobRefused
 
 _STATES: dict[type[JobkitError], str] = {Interrupted: "interrupted", JobRefused: "refused"}
 
+_PASSING = ("building", "fetching", "starting")
+"""What is of interest only while it lasts."""
+
 
 class Display:
     """Shows phases as lines and progress as bars, on a console that is not stdout; a `local.Reporter`."""
@@ -53,7 +56,7 @@ class Display:
         self._progress.update(self._tasks[what], completed=done, total=total or None)
         if total and done >= total:
             self._progress.remove_task(self._tasks.pop(what))
-            if not what.startswith("fetching"):
+            if not what.startswith(_PASSING):
                 self.phase(f"{what} {done:,}/{total:,}")
 
 

@@ -93,7 +93,7 @@ def _contents(archive: bytes) -> dict[str, bytes]:
 
 def _lines(name: str, before: bytes, after: bytes) -> str:
     try:
-        texts = [content.decode().splitlines() for content in (before, after)]
+        one, other = before.decode().splitlines(), after.decode().splitlines()
     except UnicodeDecodeError:
         return ""
-    return "\n".join(difflib.unified_diff(*texts, f"first/{name}", f"second/{name}", lineterm=""))
+    return "\n".join(difflib.unified_diff(one, other, f"first/{name}", f"second/{name}", lineterm=""))

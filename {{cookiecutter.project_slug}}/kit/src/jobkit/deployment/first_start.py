@@ -29,7 +29,8 @@ def carry_out(change: Change, operation: Operation, new: Version) -> Instance:
         return new.instance
     try:
         change.change(new.uid, status=STARTING, snapshot=snapshot)
-        new.start(snapshot, leaves_state_behind=operation.details["leaves_state_behind"], again=again)
+        with change.working("starting the job"):
+            new.start(snapshot, leaves_state_behind=operation.details["leaves_state_behind"], again=again)
         change.tell("the job is submitted")
         proof = Confirmation(new.target, new.uid, Course(change, new).starting).wait(operation.details["within"])
     except UNPROVED as error:

@@ -93,7 +93,8 @@ def of_folder(change: Change, project: Project, environment: str, place: Place, 
     instance = Instance(new_uid(), change.lease.deployment, 0, now(), person(), sketch, previous.uid if previous else None)
     try:
         with change.version(instance) as new:
-            new.examiner.require_fit()
+            with change.working("building the version"):
+                new.examiner.require_fit()
             new.instance = _described(new)
             yield new
     finally:
@@ -207,7 +208,8 @@ def of_instance(change: Change, earlier: Instance, current: Instance, place: Pla
         specification=replace(earlier.specification, url=url, arguments=arguments),
     )
     with change.version(again) as new:
-        new.examiner.require_fit()
+        with change.working("building the version"):
+            new.examiner.require_fit()
         new.instance = _described(new)
         with added(change, new):
             yield new

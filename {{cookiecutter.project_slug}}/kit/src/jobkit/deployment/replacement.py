@@ -148,7 +148,8 @@ class Replacement:
         if "begin" not in self._details:
             self._record(STARTED, begin=self._ends())
         self._change.change(new.uid, status=STARTING, snapshot=savepoint)
-        new.start(savepoint, leaves_state_behind=self._details["leaves_state_behind"], again=again)
+        with self._change.working("starting the new version"):
+            new.start(savepoint, leaves_state_behind=self._details["leaves_state_behind"], again=again)
         self._change.tell("the new version is submitted")
         proof = Confirmation(new.target, new.uid, Course(self._change, new).starting).wait(self._details["within"])
         self._change.lease.require()
@@ -203,7 +204,8 @@ class Replacement:
         ):
             with attempt:
                 self._change.lease.require()
-                back.start(self._details["way_back"], again=again or attempt.retry_state.attempt_number > 1)
+                with self._change.working("starting the old version"):
+                    back.start(self._details["way_back"], again=again or attempt.retry_state.attempt_number > 1)
 
     def _added(self) -> Instance:
         """Add the instance in which the old version runs again to the ledger, and return it."""
