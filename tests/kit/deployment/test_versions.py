@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import pytest
 from jobkit.cluster.display import Display
-from jobkit.deployment import deployed, first_start, installed, replacement, version
+from jobkit.deployment import deployed, first_start, installed, preparation, replacement, savepoints, version
 from jobkit.deployment.deployed import DeployedJob
 from jobkit.deployment.examiner import Refused
-from jobkit.deployment.instance import FAILED, RUNNING, STARTING, STOPPED, Instance, difference
+from jobkit.deployment.instance import FAILED, RUNNING, STARTING, STOPPED, Instance, Operation, difference
 from jobkit.deployment.ledger import Ledger, LedgerError
 from jobkit.deployment.preparation import Place
 from jobkit.errors import ClusterError, ConfigurationError
@@ -176,8 +176,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
     monkeypatch.setattr(version.Version, "require_startable", lambda _: None)
     monkeypatch.setattr(first_start, "carry_out", completed)
     monkeypatch.setattr(deployed, "Replacement", Replacement)
-    monkeypatch.setattr(deployed.preparation, "compared", lambda *_: {"snapshot": "file:/c/chk-1", "leaves_state_behind": False})
-    monkeypatch.setattr(deployed.preparation, "savepoints_folder", lambda _: "file:/s")
+    monkeypatch.setattr(preparation, "compared", lambda *_: {"snapshot": "file:/c/chk-1", "leaves_state_behind": False})
+    monkeypatch.setattr(preparation, "savepoints_folder", lambda _: "file:/s")
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))
     made = Job(projects.tiny(tmp_path / "tiny").root, ledger)
     made.configure(**{"parallelism.default": "2"})
@@ -345,3 +345,13 @@ def test_what_goes_on_is_shown_for_as_long_as_it_does(job: Job) -> None:
         display.progress("building the version", 0, 0)
         display.progress("building the version", 1, 1)
     assert "building" not in written.getvalue(), "nothing that was reached"
+
+
+def test_a_savepoint_that_was_interrupted_holds_nobody_up(job: Job) -> None:
+    """Flink goes on with it; the next `jobkit savepoint` waits for it, any other command goes its way."""
+    first = job.deploy(Place(), None, 1)
+    operation = Operation("d" * 32, job.name, savepoints.KIND, "PREPARED", {"old": first.uid}, first.created, "ann@host")
+    with job.book.lease(job.name, "savepoint") as lease:
+        job.book.begin(operation, lease)
+    assert job.upgrade(1) == first
+    assert {each.uid: each.outcome for each in job.book.operations()}[operation.uid] == savepoints.UNDER_WAY

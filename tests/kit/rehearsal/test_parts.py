@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,10 +68,10 @@ def test_a_copy_that_does_not_fit_says_what_a_rehearsal_takes(tmp_path: Path, mo
     """Nothing is copied then; where only the copy fits, it is known how much there was."""
     file = tmp_path / "state"
     file.write_bytes(bytes(1000))
-    monkeypatch.setattr(copying.shutil, "disk_usage", lambda _: SimpleNamespace(free=999))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=999))
     with pytest.raises(ConfigurationError, match=r"1,000 bytes, 999 are free; a rehearsal takes about 5 times the snapshot in all"):
         copying._require_room([f"file:{file}"], tmp_path / "copy")
-    monkeypatch.setattr(copying.shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
     assert copying._require_room([f"file:{file}"], tmp_path / "copy") == (1000, 2000)
 
 

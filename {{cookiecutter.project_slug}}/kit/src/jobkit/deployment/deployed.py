@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 from .. import configuration
 from ..cluster.http import NoAnswer
@@ -86,7 +87,7 @@ class DeployedJob:
                 new = stack.enter_context(preparation.of_instance(change, earlier, earlier, place))
             preparation.require_unknown(new)
             slots.require_room(change, new)
-            nothing = {"snapshot": None, "leaves_state_behind": False}
+            nothing: dict[str, Any] = {"snapshot": None, "leaves_state_behind": False}
             found = new.examiner.require_compatible(snapshot) if snapshot else nothing
             if not discard_state:
                 left.require_nothing_newer(change, new, found["snapshot"])
