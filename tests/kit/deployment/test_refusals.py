@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from threading import Timer
 import pytest
 from jobkit.deployment import preparation
 from jobkit.deployment.examination import HIDDEN
-from jobkit.deployment.examiner import Examiner
+from jobkit.deployment.examiner import Examiner, Late
 from jobkit.deployment.instance import Specification
 from jobkit.deployment.version import APPLICATION, here, target_of, variables
 from jobkit.errors import ConfigurationError
@@ -90,3 +91,17 @@ def test_a_checkpoint_is_not_disposed_of(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "This is no savepoint" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_libraries_print_need_be_no_text(tmp_path: Path) -> None:
+    """One byte that is no UTF-8 on standard error once kept the process, and who asked it, waiting for ever."""
+    project = projects.tiny(tmp_path / "tiny")
+    noise = "os.write(2, bytes([255, 10]) * 100_000)\n\n\n"
+    project.replace("src/tiny/pipeline.py", "def build(env", f"{noise}def build(env")
+    project.replace("src/tiny/pipeline.py", "from pyflink.common", "import os\n\nfrom pyflink.common")
+    with Examiner(project.root, "local", projects.environment(TINY_NAME="tiny"), {}) as examiner:
+        assert examiner.description["name"] == "tiny"
+        assert "\ufffd" in examiner._said
+        examiner._process.send_signal(signal.SIGSTOP)
+        with pytest.raises(Late, match=r"(?s)has not answered within 0 seconds.*Where: savepoints"):
+            examiner._ask("savepoints", 0.1, folder="file:/nowhere")

@@ -126,6 +126,42 @@ def test_an_instance_is_found_by_its_uid(job: Deployment, sent: Gateway) -> None
     assert "another" not in shown
 
 
+NOISE = """
+        print("printed", value)
+        logging.getLogger(__name__).warning("logged é %s", value)
+        try:
+            raise KeyError(value)
+        except KeyError:
+            logging.getLogger(__name__).exception("caught")"""
+
+
+def test_what_python_writes_in_process_mode_is_found(theatre: Stage) -> None:
+    """By the folder that the code was shipped as; what is printed has no mark, and comes when it is asked for."""
+    job = theatre.deployment()
+    job.replace(BASE, "python.execution-mode: thread", "python.execution-mode: process")
+    job.replace(FUNCTIONS, UPDATE, UPDATE + NOISE)
+    job.replace(FUNCTIONS, "from collections.abc", "import logging\nfrom collections.abc")
+    (job.root / "flink.lock").unlink()
+    job.lock()
+    job.send(["a"])
+    uid = job.ok("deploy", "--without-state")["uid"]
+    job.expect_all()
+    texts = [line["text"] for line in job.ok("instances", "logs", uid)["lines"]]
+    assert any("functions.py:" in text and text.endswith("logged é a") for text in texts), [
+        text for text in texts if "functions.py" in text
+    ]
+    assert "KeyError: 'a'" in texts, "the traceback belongs to the line that it follows"
+    assert not any("printed a" in text for text in texts)
+    assert any("printed a" in line["text"] for line in job.ok("instances", "logs", uid, "--unnamed")["lines"])
+    native = job.ok("savepoint", "--native", "--within", "60")["savepoint"]
+    job.ok("stop", "--native")
+    nothing = job.jobkit("upgrade")
+    assert nothing.returncode == 2
+    assert f"jobkit deploy --from {job.instances()[0]['savepoint']}" in nothing.stderr
+    job.ok("savepoint", "--dispose", native)
+    assert not Path(native.removeprefix("file:")).exists(), "through the cluster that it ran on"
+
+
 BROKEN = {
     "raises in open": (OPEN, "        raise LookupError('not today')\n" + OPEN, "not today"),
     "finds another state": (
@@ -278,7 +314,13 @@ def test_a_cluster_that_has_another_address_and_one_that_is_gone(theatre: Stage,
     theatre.cluster.rest.cancel(first)
     until(lambda: not job.running() or None, what="the job has ended", seconds=SECONDS)
     job.version("two")
-    again = job.ok("deploy", "--lost", "--version", first[:8], "--from", left, "--url", url)
+    refused = job.jobkit("deploy", "--lost", "--version", first[:8], "--from", left, "--url", url)
+    assert refused.returncode == 1
+    assert (
+        f"newer state than that snapshot, which would be left behind. Found: file:{job.root.parent}/checkpoints/{first}/chk-"
+        in refused.stderr
+    )
+    again = job.ok("deploy", "--discard-state", "--version", first[:8], "--from", left, "--url", url)
     assert again["specification"]["url"] == url
     job.send(["b", "c"])
     assert {version for *_, version in job.expect_all()} == {"one"}
@@ -291,7 +333,7 @@ def test_a_job_that_does_not_run_is_not_upgraded(job: Deployment) -> None:
     uid = job.running()[0]
     job.stage.cluster.rest.cancel(uid)
     refused = job.jobkit("upgrade")
-    assert refused.returncode == 2
+    assert refused.returncode == 1
     assert "CANCELED" in refused.stderr
     snapshot = refused.stderr.rpartition("--from ")[2].split()[0].rstrip(".")
     assert f"{uid}/chk-" in snapshot

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jobkit.cluster.waiting import InVain
 from jobkit.errors import ConfigurationError
 from jobkit.graph import State
 from jobkit.lock import Lock, LockedOperator
@@ -14,6 +17,8 @@ from jobkit.rehearsal import copying, counting, ends, redirection
 from jobkit.rehearsal.ends import End
 from jobkit.rehearsal.outcome import Evidence, StateRow
 from jobkit.rehearsal.redirection import Plan
+from jobkit.rehearsal.rehearsal import Rehearsal
+from jobkit.rehearsal.wishes import Wishes
 from jobkit.state import snapshots
 from jobkit.state.compatibility import Fate
 from jobkit.state.snapshots import KeyedState, OperatorState, Snapshot
@@ -56,6 +61,28 @@ def test_a_copy_says_what_the_original_says(version: str, tmp_path: Path) -> Non
     assert (copied.shared, copied.left_out) == (0, ())
     assert snapshots.read(tmp_path / "copy").operators == snapshots.read(original).operators
     assert digests(original) == before
+
+
+@pytest.mark.usefixtures("jvm")
+def test_a_copy_that_does_not_fit_says_what_a_rehearsal_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is copied then; where only the copy fits, it is known how much there was."""
+    file = tmp_path / "state"
+    file.write_bytes(bytes(1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=999))
+    with pytest.raises(ConfigurationError, match=r"1,000 bytes, 999 are free; a rehearsal takes about 5 times the snapshot in all"):
+        copying._require_room([f"file:{file}"], tmp_path / "copy")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2000))
+    assert copying._require_room([f"file:{file}"], tmp_path / "copy") == (1000, 2000)
+
+
+def test_a_checkpoint_is_waited_for_as_long_as_it_is_said(tmp_path: Path) -> None:
+    """A large state takes longer than any number that is written down here."""
+    rehearsal = object.__new__(Rehearsal)
+    rehearsal._wishes = Wishes("file:/snapshot", within=0.01)
+    rest = SimpleNamespace(history=lambda _: [], trigger_checkpoint=lambda _: None)
+    rehearsal.cluster, rehearsal.place = SimpleNamespace(rest=rest), SimpleNamespace(logs=tmp_path)  # type: ignore[assignment]
+    with pytest.raises(InVain, match="Waited 0 s in vain: the first checkpoint is complete"):
+        rehearsal._checkpoint(SimpleNamespace(job="job", check=lambda: None), "first")  # type: ignore[arg-type]
 
 
 def end(role: Any, kind: str, uid: str = "out") -> End:

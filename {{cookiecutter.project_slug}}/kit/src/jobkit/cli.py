@@ -7,7 +7,7 @@ import sys
 import traceback
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -19,7 +19,7 @@ from .profile.command import profile
 from .project import Project, environment_name, find_project
 from .rehearsal.command import rehearse
 from .state.commands import compat, lock
-from .terminal import Env, Json, OptionalEnv, debugging, document, notes, out, reading, wide
+from .terminal import INTERRUPTED, Env, Json, OptionalEnv, debugging, document, failed, notes, out, reading, wide
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -178,11 +178,28 @@ def _write(file: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's ends as one paragraph, never as a traceback."""
+    """Run the command line; a mistake of the user's ends as one paragraph, never as a traceback, and with --json as a document too."""
+    arguments = sys.argv[1:]
+    as_json = "--json" in arguments[: arguments.index("--")] if "--" in arguments else "--json" in arguments
     try:
-        app()
+        code = app(standalone_mode=not as_json)
     except JobkitError as error:
         if any(debugging):
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # click's own way to say that the command line is wrong
+            raise
+        _end(ConfigurationError(error.format_message(), remedy="See jobkit COMMAND --help."), as_json=as_json)
+    if code == INTERRUPTED:
+        failed(JobkitError("Interrupted."))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(error: JobkitError, *, as_json: bool) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    if as_json:
+        failed(error)
+    sys.exit(error.exit_code)

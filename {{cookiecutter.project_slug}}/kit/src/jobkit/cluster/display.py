@@ -12,10 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from ..errors import JobFailed, JobkitError
+from ..terminal import facts
 from .run import Interrupted, Outcome
 from .submission import JobRefused
 
 _STATES: dict[type[JobkitError], str] = {Interrupted: "interrupted", JobRefused: "refused"}
+
+_PASSING = ("building", "fetching", "starting")
+"""What is of interest only while it lasts."""
 
 
 class Display:
@@ -52,7 +56,7 @@ class Display:
         self._progress.update(self._tasks[what], completed=done, total=total or None)
         if total and done >= total:
             self._progress.remove_task(self._tasks.pop(what))
-            if not what.startswith("fetching"):
+            if not what.startswith(_PASSING):
                 self.phase(f"{what} {done:,}/{total:,}")
 
 
@@ -88,7 +92,7 @@ def show_failure(error: JobkitError, console: Console, notes: Console, *, as_jso
         as_json: Whether a document is wanted.
     """
     if as_json:
-        _print_json(console, {"state": _STATES.get(type(error), "failed"), **_facts(error)})
+        _print_json(console, {"state": _STATES.get(type(error), "failed"), **_facts(error), "error": facts(error)})
         return
     if isinstance(error, JobFailed) and error.python_traceback:
         notes.print(error.python_traceback, style="dim", soft_wrap=True, markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
@@ -13,6 +13,7 @@ from ..errors import ClusterError
 from . import failure
 
 _TIMEOUT_SECONDS = 60
+_PART = 1 << 16
 _AWAY = (requests.codes.bad_gateway, requests.codes.service_unavailable, requests.codes.gateway_timeout)
 """What Flink answers while a JobManager is elected, and proxies while none is there."""
 _TRUST = "Let REQUESTS_CA_BUNDLE name a PEM file with the certificate of who has signed the JobManager's."
@@ -26,6 +27,14 @@ class NoAnswer(ClusterError):
 
 class NotFound(ClusterError):
     """A job, or a request, that a JobManager does not know."""
+
+    exit_code = 1
+
+
+class Declined(ClusterError):
+    """A request that a JobManager refuses."""
+
+    exit_code = 1
 
 
 class HttpClient:
@@ -62,10 +71,23 @@ class HttpClient:
             raise strange
         return result
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
+    def _lines(self, path: str) -> Iterator[str]:
+        """Yield the lines of a text, as it arrives: UTF-8, which Flink serves without saying so, and ended by line feeds only."""
+        left = b""
+        with self._request("GET", path, is_stream=True) as answer:
+            try:
+                for part in answer.iter_content(_PART):
+                    *lines, left = (left + part).split(b"\n")
+                    yield from map(_text, lines)
+            except OSError as error:
+                raise self._unanswered(error) from error
+        if left:
+            yield _text(left)
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None, *, is_stream: bool = False) -> requests.Response:
         where = f"{method} {self.url}{path}"
         try:
-            answer = self._session.request(method, self.url + path, json=body, timeout=_TIMEOUT_SECONDS)
+            answer = self._session.request(method, self.url + path, json=body, timeout=_TIMEOUT_SECONDS, stream=is_stream)
         except OSError as error:  # as requests says that there are no certificates where it was told to look
             raise self._unanswered(error) from error
         if answer.status_code in _AWAY:
@@ -73,7 +95,7 @@ class HttpClient:
         if answer.status_code == requests.codes.not_found:
             raise NotFound("The JobManager does not know what it was asked for.", found=_reason(answer), where=where)
         if not answer.ok:
-            raise ClusterError("The JobManager refused a request.", found=_reason(answer), where=where)
+            raise Declined("The JobManager refused a request.", found=_reason(answer), where=where)
         return answer
 
     def _unanswered(self, error: OSError) -> ClusterError:
@@ -105,6 +127,10 @@ def _cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None or error.__context__ is not None:
         error = error.__cause__ or error.__context__ or error
     return error
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", errors="replace").removesuffix("\r")
 
 
 def _reason(answer: requests.Response) -> str:

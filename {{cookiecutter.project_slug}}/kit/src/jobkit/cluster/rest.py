@@ -81,7 +81,7 @@ class RestClient(HttpClient):
         seconds_for_savepoint: For how long a savepoint is waited for.
     """
 
-    seconds_for_savepoint = _SECONDS_FOR_SAVEPOINT
+    seconds_for_savepoint: float = _SECONDS_FOR_SAVEPOINT
 
     def overview(self) -> dict[str, Any]:
         """Return the cluster's TaskManagers, slots and jobs, as numbers."""
@@ -218,7 +218,7 @@ class RestClient(HttpClient):
         """
         order = {"targetDirectory": snapshots.address(folder), "drain": drain}
         savepoint = snapshots.path(self._finished_savepoint(job, f"/jobs/{job}/stop", order))
-        until(lambda: self.state(job) in TERMINAL or None, what=f"the job {job} has finished", seconds=_SECONDS_FOR_SAVEPOINT)
+        until(lambda: self.state(job) in TERMINAL or None, what=f"the job {job} has finished", seconds=self.seconds_for_savepoint)
         return savepoint
 
     def _finished_savepoint(self, job: str, path: str, order: dict[str, Any]) -> str:

@@ -21,6 +21,8 @@ __tracebackhide__ = True  # pytest: the place of interest is where it was waited
 class InVain(ClusterError):
     """A condition did not come about in time."""
 
+    exit_code = 1
+
 
 def until(probe: Callable[[], T | None], *, what: str, seconds: float, log: Path | None = None, interval: float = 0.1) -> T:
     """Call a probe until it returns something other than None, and return that.

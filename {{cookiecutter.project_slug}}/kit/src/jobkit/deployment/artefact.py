@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import zipfile
@@ -43,13 +44,13 @@ def build(project: Project) -> Artefact:
     """Collect a project's pyproject.toml, locks, conf/, src/ and kit/src/.
 
     Raises:
-        ConfigurationError: When a file cannot be read.
+        ConfigurationError: When a file cannot be read, or has a name that an archive cannot have.
     """
     packed = io.BytesIO()
     try:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in _files(project.root):
-                entry = zipfile.ZipInfo(file.relative_to(project.root).as_posix(), _FIRST_DAY)
+                entry = zipfile.ZipInfo(_name(file, project.root), _FIRST_DAY)
                 entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
                 archive.writestr(entry, file.read_bytes())
     except OSError as error:
@@ -75,6 +76,11 @@ def importable(unpacked: Path, folder: Path) -> Path:
     return folder
 
 
+def shipped_as(uid: str) -> str:
+    """Return the name of the folder that an instance's code is shipped to a session cluster as."""
+    return f"job-{uid[:12]}"
+
+
 def _files(root: Path) -> Iterator[Path]:
     for name in _FILES:
         if (root / name).is_file():
@@ -87,6 +93,16 @@ def _files(root: Path) -> Iterator[Path]:
             )
             if file.is_file() and not made:
                 yield file
+
+
+def _name(file: Path, root: Path) -> str:
+    name = file.relative_to(root).as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(name).decode(errors="backslashreplace")
+        raise ConfigurationError("The name of a file of the project is not UTF-8.", found=shown, remedy="Rename it.") from error
+    return name
 
 
 def _commit(root: Path) -> str | None:

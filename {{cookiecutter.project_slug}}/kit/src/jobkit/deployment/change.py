@@ -68,6 +68,17 @@ class Change:
             self.reporter.phase(text)
 
     @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Show that something goes on, for as long as it does; nobody can tell how far it is."""
+        with suppress(OSError):
+            self.reporter.progress(what, 0, 0)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                self.reporter.progress(what, 1, 1)
+
+    @contextmanager
     def abandoning(self, new: Version) -> Iterator[None]:
         """Let the ledger say so when an instance is given up before anything of it has started."""
         try:

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import ConfigurationError, JobkitError
 from ..project import environment_name, find_project
-from ..terminal import Json, OptionalEnv, debugging, document, notes, out, wide
+from ..terminal import INTERRUPTED, Json, OptionalEnv, debugging, document, failed, notes, out, wide
 
 if TYPE_CHECKING:
     from .deployed import DeployedJob
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 Within = Annotated[float, typer.Option("--within", min=1, help="Seconds in which all tasks must run and a first checkpoint be complete.")]
-Parallelism = Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism.")]
+Parallelism = Annotated[
+    int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism; by default parallelism.default of conf/.")
+]
+Native = Annotated[bool, typer.Option("--native", help="A savepoint in the state backend's own format: faster, for that backend only.")]
 _WITHIN = 300.0
-_INTERRUPTED = 130
 
 instances_app = typer.Typer(help="What has run, as the ledger remembers it; without a command: a list.", invoke_without_command=True)
 
@@ -35,6 +37,9 @@ def deploy(
     version: Annotated[
         str | None, typer.Option("--version", metavar="UID", help="An earlier instance, whose version is started instead of this folder's.")
     ] = None,
+    discard_state: Annotated[
+        bool, typer.Option("--discard-state", help="Start although the ledger knows newer state of this job, which is left behind.")
+    ] = False,
     lost: Annotated[
         bool, typer.Option("--lost", help="Write off what the ledger takes for running: its cluster is gone, or does not know it.")
     ] = False,
@@ -63,19 +68,20 @@ def deploy(
         )
     place = Place(url, application, parallelism, task_managers)
     with _working(env, as_json) as job:
-        _show(job.deploy(place, snapshot, within, version=version, lost=lost), as_json)
+        _show(job.deploy(place, snapshot, within, version=version, lost=lost, discard_state=discard_state), as_json)
 
 
 def upgrade(
     env: OptionalEnv = None,
     parallelism: Parallelism = None,
     again: Annotated[bool, typer.Option("--again", help="Also when the version that runs is the same.")] = False,
+    native: Native = False,
     within: Within = _WITHIN,
     as_json: Json = False,
 ) -> None:
     """Put this version into the place of the one that runs; back to the old one, from the same savepoint, when it does not prove itself."""
     with _working(env, as_json) as job:
-        _show(job.upgrade(within, parallelism, again=again), as_json)
+        _show(job.upgrade(within, parallelism, again=again, native=native), as_json)
 
 
 def rollback(
@@ -84,18 +90,21 @@ def rollback(
         str | None, typer.Option("--from", metavar="SNAPSHOT", help="What it starts from; by default a savepoint of now.")
     ] = None,
     env: OptionalEnv = None,
+    parallelism: Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="By default the one that it had.")] = None,
     within: Within = _WITHIN,
     as_json: Json = False,
 ) -> None:
     """Put an earlier version into the place of the one that runs."""
     with _working(env, as_json) as job:
-        _show(job.rollback(within, to, snapshot), as_json)
+        _show(job.rollback(within, to, snapshot, parallelism), as_json)
 
 
 def savepoint(
     dispose: Annotated[
         str | None, typer.Option("--dispose", metavar="ADDRESS", help="Remove this savepoint, instead of taking one.")
     ] = None,
+    native: Native = False,
+    within: Annotated[float, typer.Option("--within", min=1, help="Seconds in which it must be complete.")] = 900.0,
     env: OptionalEnv = None,
     as_json: Json = False,
 ) -> None:
@@ -103,17 +112,17 @@ def savepoint(
     with _working(env, as_json) as job:
         if dispose is not None:
             job.dispose(dispose)
-        address = job.savepoint() if dispose is None else dispose
+        address = job.savepoint(within, native=native) if dispose is None else dispose
         if as_json:
             document({"savepoint": address, "disposed": dispose is not None})
         elif dispose is None:
             out.print(address, soft_wrap=True, markup=False)
 
 
-def stop(env: OptionalEnv = None, as_json: Json = False) -> None:
+def stop(native: Native = False, env: OptionalEnv = None, as_json: Json = False) -> None:
     """Stop the job with a savepoint."""
     with _working(env, as_json) as job:
-        address = job.stop()
+        address = job.stop(native=native)
         if as_json:
             document({"savepoint": address})
         else:
@@ -161,43 +170,79 @@ def move(url: str, env: OptionalEnv = None, as_json: Json = False) -> None:
 
 
 @instances_app.command()
-def show(uid: str, as_json: Json = False) -> None:
+def show(
+    uid: str,
+    archive: Annotated[Path | None, typer.Option("--artefact", metavar="FILE", help="Write its code to this file, a zip.")] = None,
+    as_json: Json = False,
+) -> None:
     """Show all that is known of an instance; UID may be its beginning."""
     from . import views
 
     with _ledger() as ledger:
         found = ledger.instance(uid)
+        before = next((each for each in ledger.instances(found.deployment) if each.uid == found.previous), None)
+        concerning = [each for each in ledger.operations(found.deployment) if found.uid in each.details.values()]
+        content = ledger.artefact(found.specification.artefact) if archive is not None else b""
+    if archive is not None:
+        try:
+            archive.write_bytes(content)
+        except OSError as error:
+            raise _of_file(error) from error
+        notes.print(f"The code of {found.uid[:12]} is in {archive}.", markup=False)
     if as_json:
-        document(views.to_json(found))
-    else:
-        wide().print(views.details(found))
+        document({**views.to_json(found), "operations": [views.operation_json(each) for each in concerning]})
+    elif archive is None:
+        wide().print(views.details(found, before, concerning))
 
 
 @instances_app.command()
-def diff(first: str, second: str, as_json: Json = False) -> None:
-    """Show in what two instances differ."""
+def diff(
+    first: str,
+    second: str,
+    code: Annotated[bool, typer.Option("--code", help="Show the lines of code that differ, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show in what two instances differ: what they are, what their locks say of state, and which files of their code."""
     from . import views
-    from .instance import difference
+    from .comparison import Comparison
 
     with _ledger() as ledger:
-        found = difference(ledger.instance(first).specification, ledger.instance(second).specification)
+        one, other = ledger.instance(first), ledger.instance(second)
+        found = Comparison(one.specification, other.specification, ledger.artefact)
     if as_json:
-        document({"differences": [{"path": each.path, "first": each.one, "second": each.other} for each in found]})
-    elif found:
+        document(found.to_json(code=code))
+    elif found.differences:
         wide().print(views.differences(found))
+        if code:
+            out.print(found.code, soft_wrap=True, markup=False)
     else:
         notes.print("They do not differ.")
 
 
 @instances_app.command()
-def logs(uid: str, as_json: Json = False) -> None:
+def logs(
+    uid: str,
+    unnamed: Annotated[
+        bool, typer.Option("--unnamed", help="Lines of TaskManagers without any job's id, too, from while it ran: what Python prints.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Print the log lines of an instance, from all processes of its cluster."""
-    from . import logs as reading_logs
+    from .logs import Reading
 
     with _ledger() as ledger:
-        instance = ledger.instance(uid)
-    for line in reading_logs.read(instance):
-        print(json.dumps({"file": line.file, "text": line.text}) if as_json else f"{line.file}: {line.text}")
+        reading = Reading(ledger.instance(uid), unnamed=unnamed)
+    before = '{"lines": ['  # one document, written as the lines arrive: logs may be long
+    for line in reading.lines():
+        if as_json:
+            print(before, json.dumps({"file": line.file, "text": line.text}, ensure_ascii=False), sep="\n", end="")
+        else:
+            print(f"{line.file}: {line.text}")
+        before = ","
+    if as_json:
+        print("" if before == "," else before, f'], "notes": {json.dumps(reading.notes, ensure_ascii=False)}}}', sep="\n")
+    for note in reading.notes:
+        notes.print(note, style="yellow", soft_wrap=True, markup=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -239,8 +284,11 @@ def _working(env: str | None, as_json: bool) -> Iterator[DeployedJob]:
             with interruption.listening(), display.Display(notes) as shown:
                 yield DeployedJob(project, env or environment_name(), ledger, shown)
         except KeyboardInterrupt:
-            notes.print("Interrupted. It may be that nothing runs now: the next command finishes what was begun, or takes it back.")
-            raise typer.Exit(_INTERRUPTED) from None
+            text = "It may be that nothing runs now: the next command finishes what was begun, or takes it back."
+            notes.print(f"Interrupted. {text}")
+            if as_json:
+                failed(JobkitError("Interrupted.", remedy=text))
+            raise typer.Exit(INTERRUPTED) from None
         except (JobkitError, OSError) as caught:
             if any(debugging):
                 raise

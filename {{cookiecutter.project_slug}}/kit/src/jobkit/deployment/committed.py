@@ -10,6 +10,11 @@ from .change import Change
 from .version import Version
 
 
+def is_countable(change: Change, new: Version) -> bool:
+    """Say whether Kafka answers from here; asked while the old version runs, so that nobody waits for that when it is stopped."""
+    return ends(change, new) is not None
+
+
 def ends(change: Change, new: Version) -> dict[str, Any] | None:
     """Return how far the topics are that a version writes to, or None when Kafka cannot be asked from here."""
     try:

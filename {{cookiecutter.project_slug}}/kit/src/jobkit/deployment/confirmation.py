@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..cluster.failure import Failure
 from ..cluster.http import NoAnswer, NotFound
@@ -32,13 +32,15 @@ class NotInTime(JobFailed):
 class Confirmation:
     """Watches one job from its start on."""
 
-    def __init__(self, target: Target, uid: str) -> None:
+    def __init__(self, target: Target, uid: str, show: Callable[[], None] = lambda: None) -> None:
         """Take a job.
 
         Args:
             target: Where it runs.
             uid: Its id.
+            show: Called again and again while it is waited for.
         """
+        self._show = show
         self._target, self._uid = target, uid
         self._since: float | None = None
         self._after: int | None = None
@@ -59,6 +61,7 @@ class Confirmation:
             raise NotInTime(f"The job has no completed checkpoint after {seconds:.0f} s.", root_cause=self._obstacle(error)) from error
 
     def _look(self) -> str | None:
+        self._show()
         rest = self._target.rest
         try:
             state = self._target.state(self._uid)

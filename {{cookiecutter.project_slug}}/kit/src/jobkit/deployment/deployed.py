@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 from .. import configuration
 from ..cluster.http import NoAnswer
 from ..cluster.local import Reporter
-from ..cluster.waiting import until
-from ..errors import ClusterError, ConfigurationError, JobFailed
+from ..errors import ClusterError, ConfigurationError
 from ..project import Project
-from . import first_start, housekeeping, preparation, stopping
+from . import committed, first_start, housekeeping, left, preparation, savepoints, slots, stopping
 from .change import Change
 from .instance import ABANDONED, FAILED, PREPARED, STOPPED, Instance, Operation, Specification
 from .ledger import Ledger
@@ -23,8 +22,14 @@ from .rest import Deployed
 from .target import is_over
 from .version import Version
 
-_SECONDS_FOR_SAVEPOINT = 900
-_SAVEPOINT = re.compile(r"/savepoint-[0-9a-f]{6}-[0-9a-f]+/?$")
+SECONDS_FOR_SAVEPOINT = 900.0
+"""How long a savepoint of a job that runs on is waited for, by default."""
+
+
+class NotRunning(ClusterError):
+    """A job that the ledger takes for running, and that has ended."""
+
+    exit_code = 1
 
 
 class DeployedJob:
@@ -46,7 +51,16 @@ class DeployedJob:
         self.name = f"{project.name}/{environment}"
         self._project, self._environment, self._ledger, self._reporter = project, environment, ledger, reporter
 
-    def deploy(self, place: Place, snapshot: str | None, within: float, *, version: str | None = None, lost: bool = False) -> Instance:
+    def deploy(  # noqa: PLR0913
+        self,
+        place: Place,
+        snapshot: str | None,
+        within: float,
+        *,
+        version: str | None = None,
+        lost: bool = False,
+        discard_state: bool = False,
+    ) -> Instance:
         """Start the version in the project's folder, or an earlier one, when none runs.
 
         Args:
@@ -56,6 +70,7 @@ class DeployedJob:
             version: The uid of an instance of an earlier version, or its beginning; it runs as that did, and where, but for the place's
                 address and parallelism.
             lost: Write off what the ledger takes for running, and what was interrupted, where no cluster knows of it.
+            discard_state: Start although the ledger knows newer state, which is left behind.
 
         Raises:
             Refused: When a guardrail is broken, or state would be lost.
@@ -66,85 +81,81 @@ class DeployedJob:
             self._require_none(change)
             if version is None:
                 new = stack.enter_context(preparation.of_folder(change, self._project, self._environment, place, None))
+                stack.enter_context(preparation.added(change, new))
             else:
                 earlier = self._ledger.instance(version, self.name)
                 new = stack.enter_context(preparation.of_instance(change, earlier, earlier, place))
             preparation.require_unknown(new)
-            nothing = {"snapshot": None, "leaves_state_behind": False}
+            slots.require_room(change, new)
+            nothing: dict[str, Any] = {"snapshot": None, "leaves_state_behind": False}
             found = new.examiner.require_compatible(snapshot) if snapshot else nothing
+            if not discard_state:
+                left.require_nothing_newer(change, new, found["snapshot"])
             details = {"new": new.uid, **{key: found[key] for key in nothing}, "within": within}
             return first_start.carry_out(change, change.begin("deploy", details), new)
 
-    def upgrade(self, within: float, parallelism: int | None = None, *, again: bool = False) -> Instance:
+    def upgrade(self, within: float, parallelism: int | None = None, *, again: bool = False, native: bool = False) -> Instance:
         """Put the version in the project's folder into the place of the one that runs; see `Replacement`.
 
         Args:
             within: Seconds in which its first checkpoint must be complete.
-            parallelism: The new version's; None for the old one's.
+            parallelism: The new version's; None for that of its configuration or, where that names none, the old one's.
             again: Do so even when the version that runs is the same.
+            native: Whether the savepoint in between has the state backend's own format.
         """
         with self._changing("upgrade") as change:
             current = self._running(change)
             place = Place.of(current.specification, parallelism)
-            with preparation.of_folder(change, self._project, self._environment, place, current.uid) as new:
+            with preparation.of_folder(change, self._project, self._environment, place, current) as new:
                 if not again and _is_same(new.instance.specification, current.specification):
-                    change.end(new.uid, ABANDONED, "this version runs already")
                     self._reporter.phase(f"this version runs already: instance {current.uid[:12]}")
                     return current
-                return self._replace(change, "upgrade", current, new, None, within)
+                with preparation.added(change, new):
+                    self._tell_parallelism(current, new, "its configuration" if parallelism is None else "-p")
+                    return self._replace(change, "upgrade", current, new, None, within, native=native)
 
-    def rollback(self, within: float, to: str | None = None, snapshot: str | None = None) -> Instance:
+    def rollback(self, within: float, to: str | None = None, snapshot: str | None = None, parallelism: int | None = None) -> Instance:
         """Put an earlier version into the place of the one that runs.
 
         Args:
             within: Seconds in which its first checkpoint must be complete.
             to: The uid of an instance of that version, or its beginning; None for the version before.
             snapshot: What it starts from; None for a savepoint of now.
+            parallelism: Its parallelism; None for the one that it had.
         """
         with self._changing("rollback") as change:
             current = self._current() if snapshot else self._running(change)
             earlier = self._ledger.instance(to, self.name) if to else self._before(current)
-            with preparation.of_instance(change, earlier, current) as new:
+            with preparation.of_instance(change, earlier, current, Place(parallelism=parallelism)) as new:
+                self._tell_parallelism(current, new, "the earlier version" if parallelism is None else "-p")
                 return self._replace(change, "rollback", current, new, snapshot, within)
 
-    def savepoint(self) -> str:
+    def savepoint(self, within: float = SECONDS_FOR_SAVEPOINT, *, native: bool = False) -> str:
         """Take a savepoint, put the lock of what runs beside it, and return its address; the job runs on.
+
+        Args:
+            within: Seconds in which it must be complete.
+            native: Whether it has the state backend's own format.
 
         Raises:
             JobFailed: When it fails.
+            NotYet: When it is not complete in time.
         """
-        with self._changing("savepoint") as change:
-            current = self._running(change)
-            with change.version(current) as version:
-                address = version.target.rest.savepoint_at(current.uid, preparation.savepoints_folder(version))
-                version.keep_lock(address)
-                return address
+        with self._changing("savepoint") as change, change.version(self._running(change)) as version:
+            return savepoints.take(change, version, within, native=native)
 
     def dispose(self, savepoint: str) -> None:
-        """Remove a savepoint, through the cluster that runs.
-
-        Raises:
-            JobFailed: When it cannot be removed.
-        """
-        if not _SAVEPOINT.search(savepoint):
-            raise ConfigurationError(
-                "This is no savepoint: a checkpoint is Flink's own to remove.", found=savepoint, remedy="Name a folder savepoint-…."
-            )
+        """Remove a savepoint, through the cluster of what runs or, when nothing does, of what ran last; see `savepoints.dispose`."""
+        savepoints.require_savepoint(savepoint)
         with self._changing("savepoint --dispose") as change:
-            version = change.version(self._current())
-            rest = version.target.rest
-            order = rest.dispose(savepoint)
-            what = f"{savepoint} is removed"
-            done = until(lambda: rest.disposed(savepoint, order), what=what, seconds=_SECONDS_FOR_SAVEPOINT)
-            if done.failure is not None:
-                raise JobFailed("The savepoint cannot be removed.", root_cause=done.failure.root_cause, where=savepoint)
-            with version:
-                version.examiner.remove_lock(savepoint)
+            ran = next((each for each in self._ledger.instances(self.name) if each.status != ABANDONED), None)
+            savepoints.dispose(change, self._ledger.current(self.name) or ran or self._current(), savepoint)
 
-    def stop(self) -> str:
+    def stop(self, *, native: bool = False) -> str:
         """Stop the job with a savepoint, and return its address."""
         with self._changing("stop") as change, change.version(self._running(change)) as old:
-            return stopping.carry_out(change, change.begin("stop", {"old": old.uid, **preparation.order(old)}), old)
+            details = {"old": old.uid, **preparation.order(old), "native": native}
+            return stopping.carry_out(change, change.begin("stop", details), old)
 
     def move(self, url: str) -> Instance:
         """Remember another address of the cluster; what is under way goes on there. Return the instance that runs.
@@ -186,21 +197,32 @@ class DeployedJob:
                     change.end(instance.uid, ABANDONED, "the command was interrupted before anything had happened")
             yield change
 
-    def _replace(self, change: Change, kind: str, current: Instance, new: Version, snapshot: str | None, within: float) -> Instance:  # noqa: PLR0913, PLR0917
+    def _replace(  # noqa: PLR0913, PLR0917
+        self, change: Change, kind: str, current: Instance, new: Version, snapshot: str | None, within: float, *, native: bool = False
+    ) -> Instance:
         with change.version(current) as old:
             found = new.examiner.require_compatible(snapshot) if snapshot else preparation.compared(old, new)
             self._reporter.phase(f"the new version can start from {found['snapshot']}")
+            slots.require_room(change, new, old)
             details = {
                 "old": old.uid,
                 "new": new.uid,
                 "within": within,
                 **preparation.order(old),
+                "native": native,
+                "countable": committed.is_countable(change, new),
                 "leaves_state_behind": found["leaves_state_behind"],
                 **({"savepoint": found["snapshot"]} if snapshot else {}),
             }
             old.require_startable()  # it may have to come back
             new.require_startable()
             return Replacement(change, change.begin(kind, details), (old, new)).carry_out()
+
+    def _tell_parallelism(self, current: Instance, new: Version, reason: str) -> None:
+        """Say so when the parallelism changes, and why."""
+        was, will = (int(each.specification.arguments["parallelism"]) for each in (current, new.instance))
+        if was != will:
+            self._reporter.phase(f"the parallelism goes from {was} to {will}, that of {reason}; -p sets another one")
 
     def _open(self) -> list[Instance]:
         """Return the instances that are not over."""
@@ -210,7 +232,7 @@ class DeployedJob:
         """Return the instance that runs, or is about to."""
         found = self._ledger.current(self.name)
         if found is None:
-            remedy = "Start it: jobkit deploy --from SNAPSHOT, or --without-state."
+            remedy = left.hint(self._ledger, self.name)
             raise ConfigurationError(f"Nothing of {self.name} runs.", where=self._ledger.url, remedy=remedy)
         return found
 
@@ -223,7 +245,7 @@ class DeployedJob:
         with change.version(current) as version:
             newest = version.newest_left()
         remedy = f"Start it from what it has left: jobkit deploy --from {newest}" if newest else "See jobkit instances logs."
-        raise ClusterError(f"The job of {self.name} does not run.", found=found, remedy=remedy)
+        raise NotRunning(f"The job of {self.name} does not run.", found=found, remedy=remedy)
 
     def _write_off(self, change: Change, place: Place) -> None:
         """Let the ledger forget what it takes for running, unless a cluster says that it does: its own, or the one at the place to come."""
@@ -260,9 +282,8 @@ class DeployedJob:
 
     def _before(self, current: Instance) -> Instance:
         """Return the newest instance before one, of another version, that has run."""
-        what = current.specification
         for instance in self._ledger.instances(self.name):
-            is_other = not _is_same(replace(instance.specification, url=what.url), what)
+            is_other = not instance.specification.is_version_of(current.specification)
             if instance.number < current.number and instance.status == STOPPED and is_other:
                 return instance
         remedy = "See jobkit instances; name one with --to."
@@ -278,6 +299,8 @@ def _take_up(change: Change, operation: Operation) -> None:
             first_start.carry_out(change, operation, versions["new"])
         elif operation.kind == "stop":
             stopping.carry_out(change, operation, versions["old"])
+        elif operation.kind == savepoints.KIND:
+            change.finish(operation, savepoints.UNDER_WAY)  # the next `jobkit savepoint` waits for it
         else:
             Replacement(change, operation, (versions["old"], versions["new"])).carry_out()
 

@@ -7,10 +7,8 @@ document a line, until its input ends. See `examiner` for the other side.
 from __future__ import annotations
 
 import faulthandler
-import importlib.metadata
 import json
 import os
-import platform
 import signal
 import sys
 import traceback
@@ -19,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from pyflink.java_gateway import get_gateway
-from pyflink.version import __version__
 
 from .. import analysis, configuration, entry, filesystem, lock
 from ..errors import ConfigurationError, JobkitError
@@ -27,6 +24,7 @@ from ..launch import examine
 from ..lock import beside
 from ..project import Project, find_project
 from ..state import checking, filesystems
+from . import effective, installed
 from .outputs import Outputs
 
 PROTOCOL = 1
@@ -88,7 +86,7 @@ class Examination:
         if any(plugins):
             filesystems.initialize(values)
         self._results = examine(self._graph, again, environment, project)
-        self._values, self._outputs = values, Outputs(env)
+        self._given, self._outputs = effective.given(env, self._graph, values), Outputs(env)
 
     def describe(self) -> dict[str, Any]:
         """Return what an instance's specification says of it, what the guardrails say, and which sinks do not say where they write to."""
@@ -96,16 +94,14 @@ class Examination:
         return {
             "protocol": PROTOCOL,
             "name": self._graph.name,
-            "configuration": dict(runtime.ConfigurationUtils.hideSensitiveValues(_java_map(self._values))),
+            "configuration": effective.hidden(self._given),
+            "defaults": effective.defaults(self._given),
             "settings": {
                 name: HIDDEN if value is not None and runtime.GlobalConfiguration.isSensitive(name) else value
                 for name, value in self._reads.found.items()
             },
             "lock": lock.text(lock.lock_of(self._graph)),
-            "flink": __version__,
-            "python": platform.python_version(),
-            "kit": importlib.metadata.version("flink-jobkit"),
-            "packages": {entry.name: entry.version for entry in importlib.metadata.distributions() if entry.name},
+            **installed.versions(),
             "results": [result.to_json() for result in self._results],
             "unknown_sinks": self._outputs.unknown,
         }
@@ -133,6 +129,11 @@ class Examination:
         found = [f"{folder}/{name}" for name in filesystem.names(folder) if filesystem.exists(f"{folder}/{name}/_metadata")]
         return sorted(found, key=lambda savepoint: filesystem.modified(f"{savepoint}/_metadata"))
 
+    def times(self, snapshots: list[str]) -> dict[str, int]:
+        """Return when snapshots were completed, in milliseconds since 1970; of those that are there."""
+        there = [snapshot for snapshot in snapshots if filesystem.exists(f"{snapshot}/_metadata")]
+        return {snapshot: filesystem.modified(f"{snapshot}/_metadata") for snapshot in there}
+
     def store_lock(self, snapshot: str, lock_text: str) -> bool:
         """Write a lock beside a savepoint, where `jobkit compat` looks for it."""
         filesystem.write(beside.of_savepoint(snapshot), lock_text)
@@ -142,13 +143,6 @@ class Examination:
         """Remove it, if it is there."""
         filesystem.delete(beside.of_savepoint(snapshot))
         return True
-
-
-def _java_map(values: Mapping[str, str]) -> Any:
-    found = get_gateway().jvm.java.util.HashMap()
-    for key, value in values.items():
-        found.put(key, value)
-    return found
 
 
 def serve(requests: Iterator[str], answer: Callable[[dict[str, Any]], None]) -> None:

@@ -27,6 +27,9 @@ _LINES_KEPT = 200
 _SECONDS_TO_BUILD = 300
 """Long enough for a job that asks a schema registry for hundreds of schemas; nothing of what runs has been touched by then."""
 
+_SECONDS_TO_ANSWER = 1800
+"""Long enough to read a snapshot of many files, or to count the records of a topic."""
+
 _SECONDS_TO_SAY_WHERE = 1
 _SECONDS_TO_END = 20
 _KIT = str(Path(__file__).parents[2])
@@ -44,6 +47,10 @@ class Refused(JobkitError):
     def __init__(self, what: str, *, details: Mapping[str, Any] | None = None, found: str | None = None, remedy: str | None = None) -> None:
         super().__init__(what, found=found, remedy=remedy)
         self.details = dict(details or {})
+
+
+class Late(ConfigurationError):
+    """A request to the process that examines a version which was not answered in time."""
 
 
 def python_path(unpacked: Path) -> str:
@@ -79,7 +86,8 @@ class Examiner:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # what libraries print need be no text
             start_new_session=True,  # Ctrl-C is for the one who asks
         )
         self._said: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -116,29 +124,14 @@ class Examiner:
                 stream.close()
 
     def _begin(self, environment: str, extra: Mapping[str, str]) -> dict[str, Any]:
-        late = Event()
-
-        def give_up() -> None:
-            late.set()
-            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                self._process.send_signal(signal.SIGUSR1)
-                self._process.wait(_SECONDS_TO_SAY_WHERE)
-            self._process.kill()
-
-        timer = Timer(_SECONDS_TO_BUILD, give_up)
-        timer.start()
         try:
-            return dict(self._ask("begin", environment=environment, extra=dict(extra)))
-        except ConfigurationError as error:
-            if not late.is_set():
-                raise
+            return dict(self._ask("begin", _SECONDS_TO_BUILD, environment=environment, extra=dict(extra)))
+        except Late as error:
             raise ConfigurationError(
                 f"The job was not built within {_SECONDS_TO_BUILD} seconds.",
-                found=next((line.strip() for line in self._said if f'"{self._unpacked}/' in line), error.found),
+                found=error.found,
                 remedy="Let what builds it wait for nothing that may not answer. jobkit check builds it in the same way.",
             ) from error
-        finally:
-            timer.cancel()
 
     def _require_protocol(self) -> None:
         protocol = self.description.get("protocol")
@@ -193,6 +186,10 @@ class Examiner:
         """Return the completed savepoints in a folder, the newest last."""
         return list(self._ask("savepoints", folder=folder))
 
+    def times(self, snapshots: list[str]) -> dict[str, int]:
+        """Return when snapshots were completed, in milliseconds since 1970; of those that are there."""
+        return dict(self._ask("times", snapshots=snapshots))
+
     def store_lock(self, snapshot: str, lock: str) -> None:
         """Write a lock beside a savepoint."""
         self._ask("store_lock", snapshot=snapshot, lock_text=lock)
@@ -201,7 +198,34 @@ class Examiner:
         """Remove the lock beside a savepoint."""
         self._ask("remove_lock", snapshot=snapshot)
 
-    def _ask(self, request: str, **arguments: Any) -> Any:
+    def _ask(self, request: str, seconds: float = _SECONDS_TO_ANSWER, **arguments: Any) -> Any:
+        """Return the answer to a request; end the process when it does not give it in time."""
+        late = Event()
+
+        def give_up() -> None:
+            late.set()
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                self._process.send_signal(signal.SIGUSR1)
+                self._process.wait(_SECONDS_TO_SAY_WHERE)
+            self._process.kill()
+
+        timer = Timer(seconds, give_up)
+        timer.start()
+        try:
+            return self._answer(request, arguments)
+        except ConfigurationError as error:
+            if not late.is_set():
+                raise
+            raise Late(
+                f"What examines the job has not answered within {seconds:.0f} seconds, and was ended.",
+                found=next((line.strip() for line in self._said if f'"{self._unpacked}/' in line), error.found),
+                where=request,
+                remedy="Look whether the storage of its snapshots, and Kafka, answer from here.",
+            ) from error
+        finally:
+            timer.cancel()
+
+    def _answer(self, request: str, arguments: Mapping[str, Any]) -> Any:
         process = self._process
         if process.stdin is None or process.stdout is None:
             raise ConfigurationError("The process that examines the job has ended.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import terminal
 from ..errors import JobFailed, JobkitError
 from ..terminal import document, notes, wide
 from . import views
@@ -13,14 +14,14 @@ from .replacement import RolledBack
 
 def facts(error: JobkitError) -> dict[str, Any]:
     """Return what a failure's JSON says."""
-    found: dict[str, Any] = {key: getattr(error, key) for key in ("what", "found", "where", "remedy")}
+    found = terminal.facts(error)
     if isinstance(error, JobFailed | RolledBack):
         found |= {"root_cause": error.root_cause, "python_traceback": error.python_traceback}
     if isinstance(error, Refused):
         found |= {"details": error.details}
     if isinstance(error, RolledBack):
         found |= {"savepoint": error.savepoint, "instance": error.back, "committed": error.committed, "uncounted": error.uncounted}
-    return {"message": str(error), **found}
+    return found
 
 
 def show(error: JobkitError, *, as_json: bool) -> None:

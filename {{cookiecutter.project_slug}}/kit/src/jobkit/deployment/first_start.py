@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .change import UNPROVED, Change, reason_of
 from .confirmation import Confirmation
+from .course import Course
 from .instance import FAILED, RUNNING, STARTING, Instance, Operation
 from .version import Version
 
@@ -28,9 +29,10 @@ def carry_out(change: Change, operation: Operation, new: Version) -> Instance:
         return new.instance
     try:
         change.change(new.uid, status=STARTING, snapshot=snapshot)
-        new.start(snapshot, leaves_state_behind=operation.details["leaves_state_behind"], again=again)
+        with change.working("starting the job"):
+            new.start(snapshot, leaves_state_behind=operation.details["leaves_state_behind"], again=again)
         change.tell("the job is submitted")
-        proof = Confirmation(new.target, new.uid).wait(operation.details["within"])
+        proof = Confirmation(new.target, new.uid, Course(change, new).starting).wait(operation.details["within"])
     except UNPROVED as error:
         change.lease.require()  # whoever has lost it must not end what another has begun
         new.target.end(new.uid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ class Specification:
         environment: The name of its configuration, as in `conf/<environment>.yaml`.
         mode: `session` or `application`.
         url: The address of the cluster's REST interface.
-        configuration: Flink's options with their defaults, secrets replaced.
+        configuration: Flink's options as conf/ and the job's code set them, secrets replaced.
         settings: The environment variables that the job's settings read, secrets replaced; None for one that was not set.
         artefact: The SHA-256 of the archive that it runs, as hexadecimal digits.
         commit: The commit of Git, with `+changes` behind it when the tree was not clean.
@@ -40,6 +40,7 @@ class Specification:
         kit: The version of this kit.
         packages: The installed distributions and their versions.
         arguments: The options of the command, such as the parallelism.
+        defaults: What Flink takes for the options that decide how a job runs, and that nobody has set.
     """
 
     name: str
@@ -56,6 +57,12 @@ class Specification:
     kit: str
     packages: Mapping[str, str]
     arguments: Mapping[str, Any]
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    def is_version_of(self, other: Specification) -> bool:
+        """Say whether the two are the same version: code, environment, settings, arguments; what is installed is not a part of it."""
+        names = ("artefact", "environment", "mode", "settings", "arguments")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a document for `json.dumps`."""
@@ -76,7 +83,7 @@ class Specification:
 
 def _defaults() -> dict[str, Any]:
     texts = dict.fromkeys(("name", "environment", "mode", "url", "artefact", "flink", "python", "kit"), "")
-    mappings: dict[str, Any] = {name: {} for name in ("configuration", "settings", "packages", "arguments")}
+    mappings: dict[str, Any] = {name: {} for name in ("configuration", "settings", "packages", "arguments", "defaults")}
     return {**texts, **mappings, "commit": None, "lock": None}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from contextlib import AbstractContextManager
 from dataclasses import fields
@@ -21,6 +22,10 @@ from .pruning import prune
 from .schema import artefacts, instances
 
 __all__ = ["Ledger", "LedgerError"]
+
+KEPT = "JOBKIT_LEDGER_KEPT"
+"""The environment variable that says how many instances that are over are kept of each deployment."""
+_KEPT = 100
 
 _COLUMNS = [instances.c[entry.name] for entry in fields(Instance)]
 _CHANGING = frozenset({"specification", "status", "snapshot", "savepoint", "ended", "ending"})
@@ -44,17 +49,19 @@ class Ledger(Journal):
         self._kept = kept
 
     @classmethod
-    def open(cls, url: str | None = None, kept: int = 100) -> Ledger:
+    def open(cls, url: str | None = None, kept: int | None = None) -> Ledger:
         """Open a ledger, and create it if there is none.
 
         Args:
             url: A path, of a SQLite file, or a URL of SQLite or PostgreSQL. None: that of the environment variable
                 JOBKIT_LEDGER or, where that is not set, a file in the user's folder for state.
-            kept: How many instances that are over are kept of each deployment.
+            kept: How many instances that are over are kept of each deployment. None: as many as the environment variable
+                JOBKIT_LEDGER_KEPT says, or 100.
 
         Raises:
             LedgerError: When it cannot be opened, or a newer jobkit has written it.
         """
+        kept = _kept() if kept is None else kept
         if kept < 1:
             raise LedgerError("A ledger keeps one instance that is over at least.", found=str(kept))
         return cls(Database(url), kept)
@@ -201,6 +208,13 @@ class Ledger(Journal):
     def _instances(self, chosen: sql.Select[Any]) -> list[Instance]:
         with self._database.reading() as connection:
             return [_instance(row) for row in connection.execute(chosen)]
+
+
+def _kept() -> int:
+    text = os.environ.get(KEPT) or str(_KEPT)
+    if not text.isdecimal():
+        raise LedgerError(f"{KEPT} is no number.", found=repr(text), remedy="It says how many instances that are over are kept.")
+    return int(text)
 
 
 def _one(connection: sql.Connection, uid: str) -> Instance:

@@ -23,6 +23,8 @@ Offsets = dict[str, dict[str, int]]
 _CLIENTS = ("org.apache.flink.kafka.shaded.org.apache.kafka", "org.apache.kafka")
 _POLL_MILLISECONDS = 500
 _MILLISECONDS_TO_ANSWER = 30_000
+_MILLISECONDS_FOR_ENDS = 10_000
+"""Shorter: nothing runs while this is asked."""
 _POLLS_IN_VAIN = 60
 _PASSED_ON = ("bootstrap.servers", "security.", "sasl.", "ssl.", "client.dns.lookup")
 
@@ -61,7 +63,7 @@ class Outputs:
         """
         found: Offsets = {}
         for topic, properties in self.topics.items():
-            with _consumer(properties, "read_uncommitted") as (consumer, package):
+            with _consumer(properties, "read_uncommitted", _MILLISECONDS_FOR_ENDS) as (consumer, package):
                 partitions = _partitions(consumer, package, topic)
                 ends = consumer.endOffsets(partitions)
                 found[topic] = {str(partition.partition()): int(ends.get(partition)) for partition in partitions}
@@ -109,7 +111,9 @@ def _between(consumer: Any, partition: Any, begin: int, end: int) -> int:
 
 
 @contextmanager
-def _consumer(properties: Mapping[str, str], isolation: str = "read_committed") -> Iterator[tuple[Any, str]]:
+def _consumer(
+    properties: Mapping[str, str], isolation: str = "read_committed", milliseconds: int = _MILLISECONDS_TO_ANSWER
+) -> Iterator[tuple[Any, str]]:
     """Give a consumer, and the package that the connector has its Kafka client in."""
     package = next((name for name in _CLIENTS if _class(f"{name}.clients.consumer.KafkaConsumer") is not None), None)
     if package is None:
@@ -122,7 +126,7 @@ def _consumer(properties: Mapping[str, str], isolation: str = "read_committed") 
         "key.deserializer": deserializer,
         "value.deserializer": deserializer,
         "max.poll.records": "10000",
-        "default.api.timeout.ms": str(_MILLISECONDS_TO_ANSWER),
+        "default.api.timeout.ms": str(milliseconds),
     }
     for key, value in {**{key: value for key, value in properties.items() if key.startswith(_PASSED_ON)}, **own}.items():
         settings.put(key, value)

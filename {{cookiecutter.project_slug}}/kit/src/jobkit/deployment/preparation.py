@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import tenacity
+
 from .. import configuration
 from ..errors import ClusterError, ConfigurationError
 from ..project import Project
 from . import artefact
+from .address import LedgerError
 from .change import Change, now
 from .holder import person
 from .instance import PREPARED, Instance, Specification, new_uid
+from .target import folder_of
 from .version import APPLICATION, SESSION, Version, here
 
 _REST_PORT = "8081"
 _ATTEMPTS_TO_COMPARE = 10
-_DESCRIBED = ("name", "configuration", "settings", "lock", "flink", "python", "kit", "packages")
+_SECONDS_BETWEEN_ATTEMPTS = 1
+_DESCRIBED = ("name", "configuration", "defaults", "settings", "lock", "flink", "python", "kit", "packages")
 
 
 @dataclass(frozen=True)
@@ -39,20 +45,22 @@ class Place:
     task_managers: int = 1
 
     @classmethod
-    def of(cls, specification: Specification, parallelism: int | None = None) -> Place:
-        """Return where an instance runs; with another parallelism, if given."""
-        arguments = specification.arguments
-        return cls(
-            specification.url,
-            specification.mode == APPLICATION,
-            parallelism or int(arguments["parallelism"]),
-            int(arguments.get("task_managers") or 1),
-        )
+    def of(cls, specification: Specification, parallelism: int | None) -> Place:
+        """Return where an instance runs, for another version, whose own configuration gives the parallelism where none is given."""
+        task_managers = specification.arguments.get("task_managers")
+        return cls(specification.url, specification.mode == APPLICATION, parallelism, int(task_managers or 1))
 
 
 @contextmanager
-def of_folder(change: Change, project: Project, environment: str, place: Place, previous: str | None) -> Iterator[Version]:
-    """Make an instance of the version in a project's folder, hold it to the guardrails, and give it.
+def of_folder(change: Change, project: Project, environment: str, place: Place, previous: Instance | None) -> Iterator[Version]:
+    """Make an instance of the version in a project's folder, hold it to the guardrails, and give it; the ledger does not have it yet.
+
+    Args:
+        change: The change that it is a part of.
+        project: Whose folder.
+        environment: Names the file in conf/.
+        place: Where it is to run.
+        previous: What runs now, and whose parallelism it keeps where neither the place nor its own configuration has one.
 
     Raises:
         Refused: When it breaks a guardrail, or its lock is not that of the job.
@@ -61,6 +69,7 @@ def of_folder(change: Change, project: Project, environment: str, place: Place, 
     built = artefact.build(project)
     change.ledger.keep_artefact(built.sha256, built.content)
     values = configuration.load(project.conf, environment).values
+    kept = int(previous.specification.arguments["parallelism"]) if previous else 1
     sketch = Specification(
         name="",
         environment=environment,
@@ -76,20 +85,46 @@ def of_folder(change: Change, project: Project, environment: str, place: Place, 
         kit="",
         packages={},
         arguments={
-            "parallelism": place.parallelism or configuration.parallelism(values, 1, str(project.conf)),
+            "parallelism": place.parallelism or configuration.parallelism(values, kept, str(project.conf)),
             "task_managers": place.task_managers if place.application else None,
             "place": here() if place.application else None,
         },
     )
-    instance = Instance(new_uid(), change.lease.deployment, 0, now(), person(), sketch, previous)
-    with change.version(instance) as new:
-        examiner = new.examiner
-        examiner.require_fit()
-        known = {key: examiner.description[key] for key in _DESCRIBED}
-        new.instance = change.ledger.add(replace(instance, specification=replace(sketch, **known)), change.lease)
-        change.tell(f"instance {new.uid[:12]}: code {built.sha256[:12]}{f', commit {built.commit[:12]}' if built.commit else ''}")
-        with change.abandoning(new):
+    instance = Instance(new_uid(), change.lease.deployment, 0, now(), person(), sketch, previous.uid if previous else None)
+    try:
+        with change.version(instance) as new:
+            with change.working("building the version"):
+                new.examiner.require_fit()
+            new.instance = _described(new)
             yield new
+    finally:
+        if not is_added(change, instance.uid):
+            shutil.rmtree(folder_of(instance.uid), ignore_errors=True)
+
+
+@contextmanager
+def added(change: Change, new: Version) -> Iterator[None]:
+    """Add a version to the ledger, as an instance that is abandoned when something goes wrong before anything of it has started."""
+    new.instance = change.ledger.add(new.instance, change.lease)
+    what = new.instance.specification
+    commit = f", commit {what.commit[:12]}" if what.commit else ""
+    change.tell(f"instance {new.uid[:12]}: code {what.artefact[:12]}{commit}, parallelism {what.arguments['parallelism']}")
+    with change.abandoning(new):
+        yield
+
+
+def is_added(change: Change, uid: str) -> bool:
+    """Say whether the ledger has an instance, or cannot be asked."""
+    try:
+        return any(instance.uid == uid for instance in change.ledger.instances(change.lease.deployment))
+    except LedgerError:
+        return True
+
+
+def _described(new: Version) -> Instance:
+    """Return a version's instance with what its examiner says of it, which is what really runs."""
+    known = {key: new.examiner.description[key] for key in _DESCRIBED if key in new.examiner.description}
+    return replace(new.instance, specification=replace(new.instance.specification, **known))
 
 
 def address(given: str | None, values: Mapping[str, str]) -> str:
@@ -172,9 +207,12 @@ def of_instance(change: Change, earlier: Instance, current: Instance, place: Pla
         ending=None,
         specification=replace(earlier.specification, url=url, arguments=arguments),
     )
-    with change.version(change.ledger.add(again, change.lease)) as new, change.abandoning(new):
-        new.examiner.require_fit()
-        yield new
+    with change.version(again) as new:
+        with change.working("building the version"):
+            new.examiner.require_fit()
+        new.instance = _described(new)
+        with added(change, new):
+            yield new
 
 
 def compared(old: Version, new: Version) -> dict[str, Any]:
@@ -184,18 +222,22 @@ def compared(old: Version, new: Version) -> dict[str, Any]:
         Refused: When state would be lost.
         ClusterError: When there is no snapshot yet.
     """
-    for attempt in range(_ATTEMPTS_TO_COMPARE):
+
+    def compare() -> dict[str, Any]:
         newest = old.target.rest.newest_snapshot(old.uid)
         if newest is None:
             raise ClusterError(
                 "The job has no checkpoint yet to compare the new version with.", remedy="Wait for its first, or see why it has none."
             )
-        try:
-            return new.examiner.require_compatible(newest, old.instance.specification.lock)
-        except ConfigurationError:
-            if attempt == _ATTEMPTS_TO_COMPARE - 1:  # it may have made way for a newer one while it was read
-                raise
-    raise AssertionError
+        return new.examiner.require_compatible(newest, old.instance.specification.lock)
+
+    waiting = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(_ATTEMPTS_TO_COMPARE),
+        wait=tenacity.wait_fixed(_SECONDS_BETWEEN_ATTEMPTS),
+        retry=tenacity.retry_if_exception_type(ConfigurationError),  # it may have made way for a newer one while it was read
+        reraise=True,
+    )
+    return waiting(compare)
 
 
 def order(old: Version) -> dict[str, str]:

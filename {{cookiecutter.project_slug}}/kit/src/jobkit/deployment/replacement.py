@@ -15,9 +15,10 @@ import tenacity
 from ..cluster import interruption
 from ..cluster.submission import JobRefused
 from ..errors import ConfigurationError, JobFailed, JobkitError
-from . import committed
+from . import committed, installed
 from .change import UNPROVED, Change, now, reason_of
 from .confirmation import Confirmation, NotInTime
+from .course import Course
 from .instance import ABANDONED, FAILED, RUNNING, STARTING, STOPPED, Instance, Operation, new_uid
 from .stopping import Gone, Stopping
 from .version import Version
@@ -107,6 +108,9 @@ class Replacement:
     def _record(self, step: str, **details: Any) -> None:
         self._operation = self._change.ledger.record(self._operation.uid, self._change.lease, step, **details)
 
+    def _ends(self) -> dict[str, Any] | None:
+        return committed.ends(self._change, self._new) if self._details.get("countable", True) else None
+
     def _stop_old(self) -> None:
         old = self._old
         if "stopped" in self._details:
@@ -118,15 +122,15 @@ class Replacement:
                 old.target.end(old.uid)
                 savepoint, ending = given, "ended, to go back to an earlier snapshot"
             else:
-                savepoint, ending = Stopping(old, self._details["folder"], self._details["order"]).carry_out(), "stopped with a savepoint"
+                savepoint, ending = Stopping(self._change, old, self._details).carry_out(), "stopped with a savepoint"
         except JobFailed as error:
             self._change.end(self._new.uid, ABANDONED, "the old version could not be stopped")
             self._change.finish(self._operation, f"not stopped: {error.root_cause}")
             raise
         except Gone as error:
-            savepoint, ending = old.newest_left(), f"failed while it was stopped: {error.found}"
+            savepoint, ending = old.newest_left(), error.ending
             if savepoint is None:
-                self._change.end(old.uid, FAILED, ending)
+                self._change.end(old.uid, STOPPED if error.is_finished else FAILED, ending)
                 self._change.end(self._new.uid, ABANDONED, "the old version has left nothing to start from")
                 self._change.finish(self._operation, ending)
                 raise
@@ -142,11 +146,12 @@ class Replacement:
             return new.instance
         again = new.instance.status == STARTING
         if "begin" not in self._details:
-            self._record(STARTED, begin=committed.ends(self._change, new))
+            self._record(STARTED, begin=self._ends())
         self._change.change(new.uid, status=STARTING, snapshot=savepoint)
-        new.start(savepoint, leaves_state_behind=self._details["leaves_state_behind"], again=again)
+        with self._change.working("starting the new version"):
+            new.start(savepoint, leaves_state_behind=self._details["leaves_state_behind"], again=again)
         self._change.tell("the new version is submitted")
-        proof = Confirmation(new.target, new.uid).wait(self._details["within"])
+        proof = Confirmation(new.target, new.uid, Course(self._change, new).starting).wait(self._details["within"])
         self._change.lease.require()
         instance = self._change.change(new.uid, status=RUNNING)
         self._change.finish(self._operation, "completed")
@@ -159,7 +164,7 @@ class Replacement:
         self._change.tell(f"rolling back: {details['reason']}")
         if "back" not in details:
             new.target.end(new.uid)
-            self._record(ROLLING_BACK, end=committed.ends(self._change, new), back=new_uid())
+            self._record(ROLLING_BACK, end=self._ends(), back=new_uid())
         self._change.end(new.uid, FAILED, self._details["reason"])
         known = {instance.uid: instance for instance in self._change.ledger.instances(self._operation.deployment)}
         again = known.get(self._details["back"])
@@ -167,7 +172,8 @@ class Replacement:
         with self._change.version(again or self._added()) as back:
             try:
                 self._start_old(back, again=again is not None)
-                Confirmation(back.target, back.uid).wait(max(self._details["within"], _SECONDS_FOR_THE_OLD))
+                course = Course(self._change, back)
+                Confirmation(back.target, back.uid, course.starting).wait(max(self._details["within"], _SECONDS_FOR_THE_OLD))
             except NotInTime:
                 is_proved = False  # it was right before, and may need longer; ending it would help nobody
             except UNPROVED as error:
@@ -198,7 +204,8 @@ class Replacement:
         ):
             with attempt:
                 self._change.lease.require()
-                back.start(self._details["way_back"], again=again or attempt.retry_state.attempt_number > 1)
+                with self._change.working("starting the old version"):
+                    back.start(self._details["way_back"], again=again or attempt.retry_state.attempt_number > 1)
 
     def _added(self) -> Instance:
         """Add the instance in which the old version runs again to the ledger, and return it."""
@@ -213,6 +220,7 @@ class Replacement:
             savepoint=None,
             ended=None,
             ending=None,
+            specification=replace(self._old.instance.specification, **installed.versions()),
         )
         return self._change.ledger.add(again, self._change.lease)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from ..cluster import failure
@@ -27,15 +28,38 @@ class Deployed(RestClient):
         except NotFound:
             return None
 
-    def begin_stop(self, job: str, folder: str, trigger: str) -> None:
+    def begin_stop(self, job: str, folder: str, trigger: str, *, is_native: bool = False) -> None:
         """Begin to stop a job with a savepoint; windows and timers do not fire.
 
         Args:
             job: The job's id.
             folder: The address of the folder that the savepoint goes to.
             trigger: The id of the order.
+            is_native: Whether the savepoint has the state backend's own format.
         """
-        self._call("POST", f"/jobs/{job}/stop", {"targetDirectory": folder, "drain": False, "triggerId": trigger})
+        self._call("POST", f"/jobs/{job}/stop", {"targetDirectory": folder, "drain": False, "triggerId": trigger, **_format(is_native)})
+
+    def begin_savepoint(self, job: str, folder: str, trigger: str, *, is_native: bool = False) -> None:
+        """Begin a savepoint of a job that runs on; see `begin_stop`."""
+        self._call("POST", f"/jobs/{job}/savepoints", {"target-directory": folder, "triggerId": trigger, **_format(is_native)})
+
+    def under_way(self, job: str) -> dict[str, Any] | None:
+        """Return the newest checkpoint or savepoint that is not complete, as the JobManager describes it, or None."""
+        history: list[dict[str, Any]] = self._get(f"/jobs/{job}/checkpoints")["history"]
+        found = [entry for entry in history if entry["status"] == "IN_PROGRESS"]
+        return max(found, key=lambda entry: int(entry["id"]), default=None)
+
+    def slots(self, job: str) -> int:
+        """Return how many slots a job takes, as far as its operators share them: as many as its most parallel one has tasks."""
+        return max((int(vertex["parallelism"]) for vertex in self.job(job)["vertices"]), default=0)
+
+    def running_tasks(self, job: str) -> tuple[int, int]:
+        """Return how many of a job's tasks run, or are done, and how many it has."""
+        counts: dict[str, int] = {}
+        for vertex in self.job(job)["vertices"]:
+            for state, count in vertex["tasks"].items():
+                counts[state] = counts.get(state, 0) + int(count)
+        return counts.get("RUNNING", 0) + counts.get("FINISHED", 0), sum(counts.values())
 
     def newest_snapshot(self, job: str) -> str | None:
         """Return the address of the newest completed checkpoint or savepoint that a JobManager remembers of a job, or None."""
@@ -75,20 +99,22 @@ class Deployed(RestClient):
         cause = answer.get("operation", {}).get("failure-cause")
         return Savepoint(savepoint, failure.read(cause.get("stack-trace", "")) if cause else None)
 
-    def logs(self) -> dict[str, str]:
-        """Return the paths of the log files of all processes of the cluster, by a name that says whose they are."""
-        found = {f"jobmanager/{name}": f"/jobmanager/logs/{name}" for name in self._files("/jobmanager/logs")}
-        for manager in self.task_managers():
-            path = f"/taskmanagers/{manager['id']}/logs"
-            found |= {f"{manager['id']}/{name}": f"{path}/{name}" for name in self._files(path)}
-        return found
+    def log_folders(self) -> dict[str, str]:
+        """Return where each process of the cluster serves its log files, by a name of the process."""
+        managers = {str(manager["id"]): f"/taskmanagers/{manager['id']}/logs" for manager in self.task_managers()}
+        return {"jobmanager": "/jobmanager/logs", **dict(sorted(managers.items()))}
 
-    def text(self, path: str) -> str:
-        """Return a file that the JobManager serves."""
-        return self._request("GET", path).text
+    def log_files(self, folder: str) -> list[str]:
+        """Return the names of the log files that a process serves, without empty ones."""
+        return sorted(str(entry["name"]) for entry in self._get(folder)["logs"] if entry["size"])
 
-    def _files(self, path: str) -> list[str]:
-        return [str(entry["name"]) for entry in self._get(path)["logs"] if entry["size"]]
+    def log_lines(self, path: str) -> Iterator[str]:
+        """Yield the lines of a log file as they arrive."""
+        return self._lines(path)
+
+
+def _format(is_native: bool) -> dict[str, str]:  # noqa: FBT001
+    return {"formatType": "NATIVE"} if is_native else {}
 
 
 def _is_address(entry: dict[str, Any]) -> bool:

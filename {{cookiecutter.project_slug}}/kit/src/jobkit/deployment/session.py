@@ -94,7 +94,7 @@ class SessionCluster:
         )
         (conf / "log4j-cli.properties").write_text(_LOGGING, encoding="utf-8")
         # Within the project: the job is imported from there, and looks for its waivers and its lock above it.
-        code = artefact.importable(start.unpacked, start.unpacked / ".shipped" / f"job-{start.uid[:12]}")
+        code = artefact.importable(start.unpacked, start.unpacked / ".shipped" / artefact.shipped_as(start.uid))
         library = jars.library(find_project(start.unpacked))
         environment = {
             **jvm.environment(java.find(), start.folder / "tmp", start.variables),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from ..cluster.failure import Failure
 from ..cluster.http import NoAnswer, NotFound
@@ -11,6 +13,7 @@ from ..cluster.rest import Savepoint
 from ..cluster.waiting import until
 from ..errors import ClusterError, JobFailed
 from .change import Change
+from .course import Course
 from .instance import FAILED, STOPPED, Operation
 from .target import is_over
 from .version import Version
@@ -20,21 +23,38 @@ _SECONDS_TO_FINISH = 900
 
 
 class Gone(ClusterError):
-    """A job that has ended without the savepoint that it was to be stopped with."""
+    """A job that has ended without the savepoint that it was to be stopped with.
+
+    Attributes:
+        is_finished: Whether it came to the end of its input by itself.
+    """
+
+    exit_code = 1
+
+    def __init__(self, found: str | None, *, is_finished: bool) -> None:
+        super().__init__("The job has ended while it was stopped.", found=found)
+        self.is_finished = is_finished
+
+    @property
+    def ending(self) -> str:
+        """How the job ended, for the ledger."""
+        return "came to the end of its input while it was stopped" if self.is_finished else f"failed while it was stopped: {self.found}"
 
 
 class Stopping:
     """Stops one version."""
 
-    def __init__(self, version: Version, folder: str, order: str) -> None:
+    def __init__(self, change: Change, version: Version, details: Mapping[str, Any]) -> None:
         """Take what shall be stopped.
 
         Args:
+            change: The change that it is a part of.
             version: The version.
-            folder: The address of the folder that its savepoint goes to, in which nothing else is.
-            order: The id of the order.
+            details: Of the operation: the `folder` that its savepoint goes to, in which nothing else is, the id of the `order`, and whether
+                it is `native`.
         """
-        self._version, self._folder, self._order = version, folder, order
+        self._version, self._folder, self._order = version, str(details["folder"]), str(details["order"])
+        self._is_native, self._show = bool(details.get("native")), Course(change, version).taking_savepoint
         self._rest, self._uid = version.target.rest, version.uid
         self._heard = time.monotonic()
 
@@ -49,19 +69,21 @@ class Stopping:
         what = f"the savepoint of the job {self._uid} is complete"
         savepoint = until(self._look, what=what, seconds=math.inf, interval=0.2)  # Flink's own time-out decides
         if savepoint.failure is not None:
-            if self._is_over():
+            state = self._state()
+            if is_over(state):
                 self._version.target.end(self._uid)
                 left = self._found()  # it may be complete, and the job have failed after it
                 if left.address is not None:
                     return left.address
-                raise Gone("The job has ended while it was stopped.", found=savepoint.failure.root_cause)
-            raise savepoint.failure.error("The savepoint failed; the job runs on.")
+                raise Gone(savepoint.failure.root_cause, is_finished=state == "FINISHED")
+            raise savepoint.failure.error(f"The savepoint failed; the job {'runs on' if state == 'RUNNING' else f'is {state}'}.")
         until(lambda: self._is_over() or None, what=f"the job {self._uid} has finished", seconds=_SECONDS_TO_FINISH, interval=0.2)
         self._version.target.end(self._uid)
         return str(savepoint.address)
 
     def _look(self) -> Savepoint | None:
         """Look once for the savepoint; give the order when it was not given."""
+        self._show()
         try:
             found = self._rest.ordered_savepoint(self._uid, self._order)
         except NotFound:
@@ -80,7 +102,7 @@ class Stopping:
         """Give the order, once more if need be: with its id it is carried out once. Of a job that is over, look for what it has left."""
         try:
             if not self._is_over():
-                self._rest.begin_stop(self._uid, self._folder, self._order)
+                self._rest.begin_stop(self._uid, self._folder, self._order, is_native=self._is_native)
                 return None
             address = self._rest.last_savepoint(self._uid, self._folder)
         except NotFound:
@@ -97,10 +119,14 @@ class Stopping:
         return Savepoint(failure=Failure("there is no savepoint"))
 
     def _is_over(self) -> bool:
+        return is_over(self._state())
+
+    def _state(self) -> str | None:
+        """Return the job's state, or that nobody can tell it now."""
         try:
-            return is_over(self._version.target.state(self._uid))
+            return self._version.target.state(self._uid)
         except NoAnswer:
-            return False
+            return "UNKNOWN"
 
 
 def carry_out(change: Change, operation: Operation, old: Version) -> str:
@@ -117,13 +143,13 @@ def carry_out(change: Change, operation: Operation, old: Version) -> str:
         ClusterError: When it takes too long, or the JobManager does not answer: the operation stays open.
     """
     try:
-        savepoint = Stopping(old, operation.details["folder"], operation.details["order"]).carry_out()
+        savepoint = Stopping(change, old, operation.details).carry_out()
     except JobFailed as error:
         change.finish(operation, f"not stopped: {error.root_cause}")
         raise
     except Gone as error:
-        change.end(old.uid, FAILED, f"failed while it was stopped: {error.found}")
-        change.finish(operation, f"failed: {error.found}")
+        change.end(old.uid, STOPPED if error.is_finished else FAILED, error.ending)
+        change.finish(operation, error.ending)
         raise
     change.end(old.uid, STOPPED, "stopped with a savepoint", savepoint=savepoint)
     old.keep_lock(savepoint)

@@ -11,7 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .instance import ABANDONED, FAILED, RUNNING, Difference, Instance
+from ..errors import JobkitError
+from ..lock import parse
+from ..tables import changes
+from .comparison import Comparison
+from .instance import ABANDONED, FAILED, RUNNING, Instance, Operation, Specification
 
 _STYLES = {RUNNING: "green", FAILED: "red", ABANDONED: "dim"}
 _DIGITS = 12
@@ -54,8 +58,25 @@ def table(instances: Sequence[Instance]) -> RenderableType:
     return found
 
 
-def details(instance: Instance) -> RenderableType:
-    """Return all that is known of an instance but its packages, which JSON has."""
+def operation_json(operation: Operation) -> dict[str, Any]:
+    """Return what was done to an instance, and by whom."""
+    return {
+        "kind": operation.kind,
+        "by": operation.by,
+        "begun": operation.begun.isoformat(),
+        "ended": operation.ended.isoformat() if operation.ended else None,
+        "outcome": operation.outcome,
+    }
+
+
+def details(instance: Instance, before: Instance | None, operations: Sequence[Operation]) -> RenderableType:
+    """Return what is known of an instance; all packages, the whole lock and Flink's defaults are in JSON.
+
+    Args:
+        instance: The instance.
+        before: The one that it took over from, if the ledger still has it.
+        operations: What was done to it.
+    """
     what = instance.specification
     pairs: dict[str, str | None] = {
         "uid": instance.uid,
@@ -70,8 +91,14 @@ def details(instance: Instance) -> RenderableType:
         "code": what.artefact,
         "commit": what.commit,
         "versions": f"Flink {what.flink}, Python {what.python}, jobkit {what.kit}, {len(what.packages)} packages",
+        "other packages": _packages(what, before) if before else None,
         "arguments": ", ".join(f"{name}: {value}" for name, value in what.arguments.items()),
+        "lock": _lock(what.lock),
+        "defaults": f"{len(what.defaults)} more options are as Flink has them: --json" if what.defaults else None,
     }
+    for operation in operations:
+        end = f", {operation.outcome} {_time(operation.ended)}" if operation.ended else ", not finished"
+        pairs[f"{operation.kind} {_time(operation.begun)}"] = f"by {operation.by}{end}"
     grid = Table.grid(padding=(0, 2))
     for name, text in pairs.items():
         if text is not None:
@@ -79,15 +106,37 @@ def details(instance: Instance) -> RenderableType:
     return Group(grid, _pairs("setting", what.settings), _pairs("configuration", what.configuration))
 
 
-def differences(found: Sequence[Difference]) -> RenderableType:
+def _packages(what: Specification, before: Instance) -> str:
+    one, other = before.specification.packages, what.packages
+    pairs = [(name, one.get(name, "-"), other.get(name, "-")) for name in sorted({*one, *other})]
+    changed = [f"{name} {was} → {now}" for name, was, now in pairs if was != now]
+    return f"than {before.uid[:_DIGITS]}: {', '.join(changed) or 'none'}"
+
+
+def _lock(text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        found = parse(text, "the ledger")
+    except JobkitError:
+        return "cannot be read by this kit: --json"
+    states = [f"{operator.uid}: {', '.join(state.name for state in operator.states)}" for operator in found.operators if operator.states]
+    return f"{len(found.operators)} operators, of which with state: {'; '.join(states) or 'none'}"
+
+
+def differences(found: Comparison) -> RenderableType:
     """Return in what two instances differ."""
     compared = Table("", "first", "second", box=box.SIMPLE_HEAD, pad_edge=False)
-    for entry in found:
-        one, other = entry.one, entry.other
-        if entry.path == "lock":
-            one, other = "flink.lock", "another flink.lock"
-        compared.add_row(*(Text(text if text is not None else "-", overflow="fold") for text in (entry.path, one, other)))
-    return compared
+    for entry in found.differences:
+        if entry.path != "lock":
+            compared.add_row(*(Text(text if text is not None else "-", overflow="fold") for text in (entry.path, entry.one, entry.other)))
+    parts: list[RenderableType] = [compared]
+    if found.lock:
+        parts += [Text("flink.lock", style="bold"), changes(found.lock)]
+    if found.files:
+        parts += [Text("\ncode", style="bold"), *(Text(f"  {each.what:<8} {each.name}") for each in found.files)]
+    parts += [Text(note, style="dim") for note in found.notes]
+    return Group(*parts)
 
 
 def committed(found: Mapping[str, Mapping[str, Mapping[str, int]]]) -> RenderableType:

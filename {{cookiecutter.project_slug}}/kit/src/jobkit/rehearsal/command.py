@@ -30,6 +30,9 @@ def rehearse(
     lock_file: Annotated[Path | None, typer.Option("--lock", help="The lock of the job that took the snapshot, as for compat.")] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Start from an incompatible snapshot, too.")] = False,
     parallelism: Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="The job's parallelism (default 2).")] = None,
+    within: Annotated[
+        float, typer.Option("--within", min=1, help="Seconds for the restore, for each checkpoint and for each savepoint.")
+    ] = 600,
     as_json: Json = False,
 ) -> None:
     """Start the job on a local cluster from a copy of a snapshot of production, with its sinks redirected, and show what was restored."""
@@ -39,7 +42,7 @@ def rehearse(
     from .stages import Stages
     from .wishes import Wishes
 
-    wishes = Wishes(snapshot, seconds, production_input, tuple(allow or ()), tuple(topic or ()), parallelism)
+    wishes = Wishes(snapshot, seconds, production_input, tuple(allow or ()), tuple(topic or ()), parallelism, within)
     try:
         with interruption.listening(), reading(quiet=True), display.Display(notes) as shown:
             stages = Stages(find_project(Path.cwd()), env or environment_name(), wishes, shown)

@@ -26,6 +26,8 @@ Progress = Callable[[int, int], None]
 _COMMITTER_STATE = "streaming_committer_raw_states"
 _METADATA = "_metadata"
 _AT_ONCE = 4
+TIMES_IN_ALL = 5
+"""How much a rehearsal takes of the disk, in sizes of the snapshot: the copy, the restored state, a checkpoint, and two savepoints."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Copied:
         bytes: Their size.
         shared: How many of them lay outside of the snapshot's own folder.
         left_out: The ids of the operators whose uncommitted transactions were left out.
+        free: How many bytes this disk had before.
     """
 
     folder: Path
@@ -45,6 +48,7 @@ class Copied:
     bytes: int
     shared: int
     left_out: tuple[str, ...]
+    free: int
 
 
 def copy(snapshot: Path | str, folder: Path, committers: Collection[str], progress: Progress) -> Copied:
@@ -71,7 +75,7 @@ def copy(snapshot: Path | str, folder: Path, committers: Collection[str], progre
             places[path] = f"{address(folder)}/{relative}"
         elif path not in places:
             places[path] = moved[path] = f"{address(folder)}/elsewhere/{len(moved)}"
-    size = _require_room(list(places), folder)
+    size, free = _require_room(list(places), folder)
     _copy_all(files, places, progress)
     with _flink.explained(pointer):
         if moved or left_out:
@@ -79,7 +83,7 @@ def copy(snapshot: Path | str, folder: Path, committers: Collection[str], progre
         else:
             own = pointer if pointer.endswith(f"/{_METADATA}") else f"{pointer.rstrip('/')}/{_METADATA}"
             files.apply(own, f"{address(folder)}/{_METADATA}")
-    return Copied(folder, len(places) + 1, size + (folder / _METADATA).stat().st_size, len(moved), left_out)
+    return Copied(folder, len(places) + 1, size + (folder / _METADATA).stat().st_size, len(moved), left_out, free)
 
 
 def _without_transactions(metadata: Any, committers: Collection[str]) -> tuple[str, ...]:
@@ -95,8 +99,8 @@ def _without_transactions(metadata: Any, committers: Collection[str]) -> tuple[s
     return tuple(emptied)
 
 
-def _require_room(paths: Sequence[str], folder: Path) -> int:
-    """Return the size of files, when this disk has room for them."""
+def _require_room(paths: Sequence[str], folder: Path) -> tuple[int, int]:
+    """Return the size of files, when this disk has room for them, and the bytes that are free."""
     size = 0
     for path in paths:
         with _flink.explained(path):
@@ -106,11 +110,11 @@ def _require_room(paths: Sequence[str], folder: Path) -> int:
     if size > free:
         raise ConfigurationError(
             "The copy of the snapshot does not fit on this disk.",
-            found=f"{size:,} bytes, {free:,} are free",
+            found=f"{size:,} bytes, {free:,} are free; a rehearsal takes about {TIMES_IN_ALL} times the snapshot in all",
             where=str(folder),
             remedy="Rehearse on a machine with a larger disk.",
         )
-    return size
+    return size, free
 
 
 def _copy_all(files: Any, places: dict[str, str], progress: Progress) -> None:

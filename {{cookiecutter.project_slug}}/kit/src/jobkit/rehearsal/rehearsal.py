@@ -26,7 +26,6 @@ from .place import NAME, Place
 from .redirection import VARIABLE, Plan
 from .wishes import Premise, Wishes
 
-_SECONDS_FOR_CHECKPOINT = 600
 _KEPT_BY_STATE = (
     "state.backend.type",
     "state.backend.rocksdb.timer-service.factory",
@@ -140,6 +139,7 @@ class Rehearsal(Local):
         try:
             begun = time.monotonic()
             watch = self.submit()
+            self.cluster.rest.seconds_for_savepoint = self._wishes.within
             job = self._running(watch)
             to_running = time.monotonic() - begun
             self._reporter.phase(f"job {job} running, after {to_running:.1f} s")
@@ -176,7 +176,9 @@ class Rehearsal(Local):
     def _running(self, watch: Watch) -> str:
         """Wait until all tasks of the job run, and return its id; say what Java's reason was when Flink did not take it."""
         try:
-            return until(watch.running_job, what="all tasks of the job run", seconds=SECONDS_TO_SUBMIT, log=self.place.logs)
+            return until(
+                watch.running_job, what="all tasks of the job run", seconds=max(SECONDS_TO_SUBMIT, self._wishes.within), log=self.place.logs
+            )
         except JobFailed as error:
             causes = [cause for member in self.cluster.members for cause in _CAUSE.findall(member.output())] if watch.job is None else []
             if not causes or "Py4JJavaError" not in (error.python_traceback or ""):
@@ -195,6 +197,11 @@ class Rehearsal(Local):
         committers = [operator.id for operator in self._premise.graph.operators if operator.uid in kafkas and operator.id]
         self.place.root.mkdir(parents=True, exist_ok=True)
         copied = copying.copy(named, self.place.copy, committers, lambda done, total: self._reporter.progress("copied files", done, total))
+        if copied.bytes * copying.TIMES_IN_ALL > copied.free:
+            self._reporter.phase(
+                f"the disk may become full: the restored state, a checkpoint and two savepoints take about {copied.bytes:,} bytes each as "
+                f"the copy does, and {copied.free:,} were free"
+            )
         sources = {end.uid for end in self._ends if end.role == "source" and end.is_kafka}
         known = [operator.id for operator in self._premise.graph.operators if operator.uid in sources and operator.id]
         self._positions = {source: positions.read(self.place.copy, source) for source in known}
@@ -215,7 +222,7 @@ class Rehearsal(Local):
                 raise JobFailed(f"The {which} checkpoint failed.", root_cause=cause, where=str(self.place.logs))
             return next((each for each in later if each.status == "COMPLETED"), None)
 
-        taken = until(done, what=f"the {which} checkpoint is complete", seconds=_SECONDS_FOR_CHECKPOINT, log=self.place.logs)
+        taken = until(done, what=f"the {which} checkpoint is complete", seconds=self._wishes.within, log=self.place.logs)
         self._reporter.phase(f"{which} checkpoint, {taken.seconds:.1f} s")
         return taken
 

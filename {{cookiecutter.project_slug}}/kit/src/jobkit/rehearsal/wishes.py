@@ -20,6 +20,7 @@ class Wishes:
         allowed: The uids of sources and sinks that may run as they are.
         topics: More topics for the local broker.
         parallelism: The job's; by default that of conf/local.yaml, or 2.
+        within: Seconds in which the restore, and each checkpoint and savepoint, must be complete.
     """
 
     snapshot: str
@@ -28,6 +29,7 @@ class Wishes:
     allowed: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     parallelism: int | None = None
+    within: float = 600
 
 
 @dataclass(frozen=True)
