@@ -104,7 +104,8 @@ def test_json(project: TinyProject) -> None:
     assert (found["exists"], found["current"]) == (True, False)
     assert {change["uid"] for change in found["changes"]} == {"count/key-by", "count", "out"}
     assert [change["uid"] for change in found["changes"] if change["verdict"] == "loses-state"] == ["count"]
-    assert all(set(change) == {"verdict", "what", "remedy", "uid", "state", "proved", "of_code", "left_behind"} for change in found["changes"])
+    fields = {"verdict", "what", "remedy", "uid", "state", "proved", "of_code", "left_behind"}
+    assert all(set(change) == fields for change in found["changes"])
 
 
 def test_a_check_drops_nothing(project: TinyProject) -> None:
