@@ -43,6 +43,8 @@ class _Notes(RuntimeContext):  # type: ignore[misc]
         """Note a state, once."""
         file, line = _caller()
         entry = {"name": descriptor.get_name(), "kind": kind, "type": repr(descriptor.type_info), "ttl": _ttl(descriptor._ttl_config)}
+        codec = getattr(descriptor, "codec", None)  # of `jobkit.evolution`
+        entry |= codec.described() if codec is not None else {}
         if not any(entry.items() <= state.items() for state in self.states):
             self.states.append({**entry, "file": file, "line": line})
         return _Anything()

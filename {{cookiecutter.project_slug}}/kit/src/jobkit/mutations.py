@@ -24,6 +24,7 @@ _CONSTRUCTORS = {"list", "dict", "set", "defaultdict", "Counter", "deque", "Orde
 _DISPLAYS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 _HANDLES = {
     *("get_state", "get_list_state", "get_map_state", "get_reducing_state", "get_aggregating_state", "get_broadcast_state"),
+    *("value_state", "list_state", "map_state"),
     *("get_metrics_group", "add_group", "counter", "meter", "distribution", "gauge"),
 }
 """The calls that return what Flink itself keeps: states and metrics."""

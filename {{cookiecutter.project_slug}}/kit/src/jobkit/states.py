@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from . import evolution
 from .functions import entries, operators_functions
 from .graph import JobGraph, Operator, State
 from .sources import reachable
@@ -146,4 +147,7 @@ def _asked_late(operator: Operator) -> str | None:
             for call in body.calls():
                 if isinstance(call.func, ast.Attribute) and call.func.attr in _GETTERS:
                     return f"{body.label} calls {call.func.attr}() while it processes ({body.file}:{call.lineno})"
+                getter = body.resolve(call.func)
+                if getattr(getter, "__module__", None) == evolution.__name__:
+                    return f"{body.label} calls {getter.__name__}() while it processes ({body.file}:{call.lineno})"
     return None

@@ -164,6 +164,8 @@ class Operator:
     def state(self, name: str, *, key: Any = None) -> Any:
         """Return what a state holds: a value or None, a list, or a dictionary; of an aggregating state the accumulator.
 
+        What a state of `jobkit.evolution` holds is returned as objects, migrated where an earlier version has written it.
+
         Args:
             name: The state's name.
             key: The key; none for broadcast state.
