@@ -37,6 +37,28 @@ def test_keyed_states_are_found_with_their_full_types() -> None:
     assert (found.states_unknown, found.random_states, found.key_type) == (None, (), "String")
 
 
+@pytest.mark.parametrize("migrate", [None, lambda _, values: jobs.Account(*values)])
+def test_states_of_a_class_with_a_version_are_found_with_its_fields(migrate: Any) -> None:
+    """With the state whose place one takes, and the user's line."""
+    found = operator(opened(jobs.processing(jobs.Evolving(3, migrate))), "count")
+    fields = (("count", "int"), ("last", "str | None"))
+    pickled = "PickledByteArrayTypeInfo"
+    assert set(found.states) == {
+        State("count", "value", "Long"),
+        State("account", "value", pickled, None, 3, fields),
+        State("accounts", "list", f"ListTypeInfo<{pickled}>", "7200000 ms, OnCreateAndWrite, NeverReturnExpired", 1, fields),
+        State("by-name", "map", f"MapTypeInfo<String, {pickled}>", None, 1, fields),
+    }
+    assert {state.name: state.migrates for state in found.states} == {
+        "count": False,
+        "account": migrate is not None,
+        "accounts": False,
+        "by-name": False,
+    }
+    assert {state.file for state in found.states} == {jobs.__file__}
+    assert found.states_unknown is None
+
+
 def test_each_state_says_where_it_is_asked_for() -> None:
     """The user's line, not PyFlink's."""
     lines = jobs.Count.open.__code__

@@ -49,6 +49,7 @@ BRANCHES: Mapping[str, Branch] = {
         }
     ),
     "note": Branch({"note": _always(EACH)}),
+    "tally": Branch({"count": _always(EACH), "latest": lambda key: LAST + key}),
     "two": Branch({"half": _always(EACH * 0.5), "tens": _always(EACH * 10), **_COUNT}),
     "mapped": Branch(_COUNT),
     "timer": Branch({"calls": _always(EACH), "fired": _always(1)}),

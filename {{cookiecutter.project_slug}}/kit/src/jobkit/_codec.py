@@ -138,9 +138,13 @@ class Codec(Generic[S]):
         """Return the object of what was written, migrated if that is of an earlier version.
 
         Raises:
-            ConfigurationError: When it is of a later version, or of an earlier one and there is no `migrate`, or has other fields.
+            ConfigurationError: When it is of a later version, or of an earlier one and there is no `migrate`, or has other fields, or when
+                something else has been written.
         """
-        version, values = packed
+        try:
+            version, values = packed
+        except (TypeError, ValueError):
+            raise self._foreign(packed) from None
         if version != self._version:
             return self._migrated(version, values)
         if len(values) != len(self._names):
@@ -151,7 +155,16 @@ class Codec(Generic[S]):
             )
         return self._kind(*values)
 
+    def _foreign(self, packed: object) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._label} was not written with a version.",
+            found=repr(packed)[:200],
+            remedy="Give it a name that no state had. What is in the old one it can take over: before=… and convert=… of jobkit.evolution.",
+        )
+
     def _migrated(self, version: int, values: tuple[Any, ...]) -> S:
+        if type(version) is not int or type(values) is not tuple:
+            raise self._foreign((version, values))
         if version > self._version:
             raise ConfigurationError(
                 f"{self._label} was written by a newer version of the job.",

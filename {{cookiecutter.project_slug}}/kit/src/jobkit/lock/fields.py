@@ -12,7 +12,8 @@ Finding = tuple[Verdict, str, str | None]
 """How bad it is, what has changed, and what to do."""
 
 _ANOTHER_NAME = (
-    "Give the new one a name of its own, and the old one to it as before=… (jobkit.evolution); a KeyedFunction needs another uid."
+    "Give the new one a name of its own, and have it take over from the old one: before=… and convert=… of jobkit.evolution. "
+    "A KeyedFunction needs another uid."
 )
 _IF_RENAMED = "Nothing, if each is the old one under another name: they are told apart by their order."
 
