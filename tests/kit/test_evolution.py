@@ -490,3 +490,40 @@ def test_what_cannot_work_is_refused_in_open(get: Open, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Alone(get)
     assert message in str(caught.value)
+
+
+class InThreadMode:
+    """A runtime context as PyFlink's thread mode has it with Flink 2, where it asks Java for a name that is somewhere else now."""
+
+    def __init__(self) -> None:
+        """Hold Java's."""
+        self._runtime_context = self
+
+    def get_task_name(self) -> str:
+        """Fail as that does."""
+        raise AttributeError("'pemja.PyJObject' object has no attribute 'getTaskName'")
+
+    def getTaskInfo(self) -> InThreadMode:  # noqa: N802 - Java's
+        """Return where the name is."""
+        return self
+
+    def getTaskName(self) -> str:  # noqa: N802 - Java's
+        """Return the name."""
+        return "count"
+
+    def get_state(self, descriptor: ValueStateDescriptor) -> Any:
+        """Return no state."""
+
+
+class WithoutName:
+    """A store of states, which has no name."""
+
+    def get_state(self, descriptor: ValueStateDescriptor) -> Any:
+        """Return no state."""
+
+
+@pytest.mark.parametrize(("context", "label"), [(InThreadMode(), "The state “account” of “count”"), (WithoutName(), "The state “account”")])
+def test_errors_name_the_task_where_it_can_be_known(context: Any, label: str) -> None:
+    """And the state opens where it cannot."""
+    with pytest.raises(ConfigurationError, match=f"{label} takes objects"):
+        evolution.value_state(context, "account", Account).update(None)  # type: ignore[arg-type]

@@ -352,7 +352,7 @@ EDITS = (
         (_TALLY, _FIRST),
         (_AT_ONE, _AT_ONE.replace("1", "2")),
         outcome="failed",
-        cause="has version 2 and no migrate for it",
+        cause="was written in version 1, has version 2 and no migrate for it",
         verdict="loses-state",
     ),
     edit(
@@ -387,6 +387,16 @@ EDITS = (
         (f"runtime_context.get_state({_COUNT})", _TAKEN_OVER),
         (_READ_COUNT, _READ_TAKEN_OVER),
         (_PLUS, "self.count.update(Tally((count or 0) + 1))"),
+        mode="thread",
+    ),
+    edit(
+        "thread mode: a class with a version gets a field and a version, without migrate",
+        "tally",
+        (_TALLY, _FIRST),
+        (_AT_ONE, _AT_ONE.replace("1", "2")),
+        outcome="failed",
+        cause="was written in version 1, has version 2 and no migrate for it",
+        verdict="loses-state",
         mode="thread",
     ),
     edit(

@@ -16,6 +16,7 @@ Each key of the old state goes over to the new one when it is read for the first
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -146,9 +147,18 @@ def map_state(  # noqa: PLR0913 - as above, and the type of its keys, as a MapSt
 def _codec(runtime_context: KeyedStateStore, name: str, kind: type[S], version: int, migrate: Migrate[S] | None) -> Codec[S]:
     if type(version) is not int or version < 1:
         raise ConfigurationError(f"The version of the state “{name}” is a number from 1 on.", found=repr(version))
-    task = getattr(runtime_context, "get_task_name", lambda: "")()
-    label = f"The state “{name}”" + (f" of “{task}”" if isinstance(task, str) and task else "")
+    task = _task(runtime_context)
+    label = f"The state “{name}”" + (f" of “{task}”" if task else "")
     return Codec(kind, version=version, migrate=migrate, label=label, migrates=migrate is not None)
+
+
+def _task(runtime_context: KeyedStateStore) -> str | None:
+    """Return the name of the task that the function runs in, for errors; None when there is no telling."""
+    with contextlib.suppress(AttributeError):
+        return str(runtime_context.get_task_name())
+    with contextlib.suppress(AttributeError):  # in thread mode PyFlink asks for what Flink 2 has no longer
+        return str(runtime_context._runtime_context.getTaskInfo().getTaskName())
+    return None
 
 
 def _described(descriptor: StateDescriptor, codec: Codec[Any], ttl: StateTtlConfig | None) -> StateDescriptor:
