@@ -117,7 +117,7 @@ class Alone:
         """Start it, from a snapshot of another one or without any state."""
         options: dict[str, Any] = {"key": lambda value: value[0], "key_type": Types.STRING()}
         snapshot = before.operator.snapshot() if isinstance(before, Alone) else before
-        self.operator = Operator(Does(get), **options) if snapshot is None else Operator.restore(Does(get), snapshot, **options)
+        self.operator: Operator = Operator(Does(get), **options) if snapshot is None else Operator.restore(Does(get), snapshot, **options)
 
     def do(self, step: Step, key: str = "a") -> Any:
         """Do it, and return what came of it."""
@@ -154,7 +154,7 @@ def mapped(kind: type[Any] = Account, **more: Any) -> Open:
 def larger(version: int, values: tuple[Any, ...]) -> Larger:
     """Make a Larger of what an Account has left."""
     assert version == 1
-    return Larger(*values, largest=7)
+    return Larger(values[0], values[1], 7)
 
 
 # what is written and comes back
