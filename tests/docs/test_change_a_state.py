@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "how-to" / "change-a-state.md"
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     """The files of the page, in a folder."""
-    for block in blocks(PAGE, "python"):
+    for block in (block for block in blocks(PAGE, "python") if block.note):
         (tmp_path / block.note.removeprefix("file: ")).write_text(block.text, encoding="utf-8")
     return tmp_path
 

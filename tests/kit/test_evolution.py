@@ -14,7 +14,7 @@ from jobkit import evolution
 from jobkit.errors import ConfigurationError
 from jobkit.testing.operators import Operator, Snapshot
 from pyflink.common import Time, Types
-from pyflink.datastream.functions import KeyedCoProcessFunction, KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.functions import KeyedBroadcastProcessFunction, KeyedCoProcessFunction, KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, StateTtlConfig, ValueStateDescriptor
 
 COUNT = ValueStateDescriptor("count", Types.LONG())
@@ -108,6 +108,30 @@ class Both(KeyedCoProcessFunction):
     def process_element2(self, value: Any, ctx: KeyedCoProcessFunction.Context) -> Iterator[Any]:
         """Count one."""
         return self.process_element1(value, ctx)
+
+
+RULES = evolution.BroadcastDescriptor("rules", Types.STRING(), Account)
+
+
+class Ruled(KeyedBroadcastProcessFunction):
+    """Has a broadcast state, and one of its own."""
+
+    def __init__(self, rules: evolution.BroadcastDescriptor[Any]) -> None:
+        self._rules = rules
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Get the state of its own."""
+        self._account = evolution.value_state(runtime_context, "account", Account)
+
+    def process_element(self, value: Any, ctx: Any) -> Iterator[Any]:
+        """Read both."""
+        yield self._rules.of(ctx).get("rule"), self._account.value()
+        self._account.update(Account(value))
+
+    def process_broadcast_element(self, value: Any, ctx: Any) -> Iterator[Any]:
+        """Write the one that all have."""
+        self._rules.of(ctx).put("rule", value)
+        return iter(())
 
 
 class Alone:
@@ -219,6 +243,23 @@ def test_two_inputs_share_one() -> None:
     operator.process(1, input=2)
     assert operator.output == [1, 2]
     assert operator.state("account", key="1") == Account(2)
+
+
+def test_a_broadcast_state() -> None:
+    """Its objects are written and migrated as others are, for all keys; and a broadcast function may have states of its own."""
+    options: dict[str, Any] = {"key": str, "key_type": Types.STRING()}
+    operator = Operator(Ruled(RULES), **options)
+    operator.process(Account(1, "x"), input=2)
+    operator.process(7, input=1)
+    operator.process(7, input=1)
+    assert operator.output == [(Account(1, "x"), None), (Account(1, "x"), Account(7))]
+    assert operator.state("rules") == {"rule": Account(1, "x")}
+    later = evolution.BroadcastDescriptor("rules", Types.STRING(), Larger, version=2, migrate=larger)
+    restored = Operator.restore(Ruled(later), operator.snapshot(), **options)
+    restored.process(8, input=1)
+    assert restored.output == [(Larger(1, "x", 7), None)]
+    with pytest.raises(ConfigurationError, match="The broadcast state “rules” takes objects of the class Larger"):
+        restored.process(Account(1), input=2)
 
 
 def test_a_time_to_live() -> None:

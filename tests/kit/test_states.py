@@ -91,6 +91,13 @@ def test_a_broadcast_state_has_the_type_of_its_descriptor() -> None:
     assert operator(opened(jobs.routed), "route").states == (State("rules", "broadcast", "MapTypeInfo<String, Long>"),)
 
 
+def test_a_broadcast_state_has_the_class_of_its_descriptor() -> None:
+    """When that has one with a version."""
+    (found,) = operator(opened(jobs.limited), "limit").states
+    assert found == State("limits", "broadcast", "MapTypeInfo<String, PickledByteArrayTypeInfo>", None, 2, (("most", "int"),))
+    assert found.migrates
+
+
 def test_an_operator_without_state_has_none() -> None:
     """It is known to have none."""
     found = operator(opened(jobs.mapping(jobs.local_names)), "map")

@@ -631,6 +631,35 @@ def routed(env: StreamExecutionEnvironment) -> None:
     stream.connect(rules.broadcast(RULES)).process(Routing(), PAIR).uid("route").print().uid("out")
 
 
+@dataclass
+class Limit:
+    """What is broadcast."""
+
+    most: int
+
+
+LIMITED = evolution.BroadcastDescriptor("limits", Types.STRING(), Limit, version=2, migrate=lambda _, values: Limit(*values))
+
+
+class Limiting(BroadcastProcessFunction):
+    """Has a broadcast state of objects with a version."""
+
+    def process_element(self, value: Any, ctx: BroadcastProcessFunction.ReadOnlyContext) -> Iterator[Any]:
+        """Look one up."""
+        limit = LIMITED.of(ctx).get(value[0]) or Limit(0)
+        yield value[0], limit.most
+
+    def process_broadcast_element(self, value: Any, ctx: BroadcastProcessFunction.Context) -> None:
+        """Keep one."""
+        LIMITED.of(ctx).put(value[0], Limit(value[1]))
+
+
+def limited(env: StreamExecutionEnvironment) -> None:
+    """Build a job with it."""
+    limits = env.from_collection([("a", 1)], PAIR).uid("limits").broadcast(LIMITED)
+    pairs(env).connect(limits).process(Limiting(), PAIR).uid("limit").print().uid("out")
+
+
 # Timers
 
 

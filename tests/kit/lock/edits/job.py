@@ -347,6 +347,35 @@ def rules(streams: Streams, at: str) -> DataStream:
     return streams.keyed.connect(streams.numbers.broadcast(RULES)).process(Ruled(at), Types.STRING()).uid(f"{at}.rules")
 
 
+# a broadcast of objects with a version
+
+
+@dataclass
+class Rule:
+    value: int = 0
+
+
+POLICY = evolution.BroadcastDescriptor("policy", Types.STRING(), Rule, version=1)
+
+
+class Governed(KeyedBroadcastProcessFunction):
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def process_element(self, value: int, ctx: Any) -> Iterator[str]:
+        rule = POLICY.of(ctx).get("rule")
+        yield said(self.at, ctx.get_current_key(), value, rule=rule and rule.value)
+
+    def process_broadcast_element(self, value: int, ctx: Any) -> Iterator[str]:
+        if value < RESTARTED:
+            POLICY.of(ctx).put("rule", Rule(value))
+        return iter(())
+
+
+def policy(streams: Streams, at: str) -> DataStream:
+    return streams.keyed.connect(streams.numbers.broadcast(POLICY)).process(Governed(at), Types.STRING()).uid(f"{at}.policy")
+
+
 # how far the source has read
 
 

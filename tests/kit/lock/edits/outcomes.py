@@ -56,6 +56,7 @@ BRANCHES: Mapping[str, Branch] = {
     "window": Branch({"gathered": _always(EACH)}, {"gathered": 0}),
     "aggregated": Branch({"gathered": _always(EACH)}, {"gathered": 0}),
     "rules": Branch({"rule": _always(LEFT[-1])}),
+    "policy": Branch({"rule": _always(LEFT[-1])}),
     "position": Branch({"has_read": lambda _: True}, {"has_read": False}),
     "batch": Branch({"count": _always(EACH), "latest": lambda key: LAST + key}, {"count": 0, "latest": -1}),
 }

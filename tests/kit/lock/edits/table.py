@@ -158,6 +158,9 @@ _VERSION = "    version = 1\n"
 _MIGRATE = "    version = 2\n\n    def migrate(self, version: int, values: tuple[Any, ...]) -> Account:\n        return Account(*values)\n"
 _TALLY = "class Tally:\n    count: int = 0\n    latest: int = -1\n"
 _FIRST = f"{_TALLY}    first: int = -1\n"
+_RULE = "class Rule:\n    value: int = 0\n"
+_RULE_MORE = f"{_RULE}    since: int = 0\n"
+_RULE_AT_ONE = '"policy", Types.STRING(), Rule, version=1'
 _AT_ONE = '"tally", Tally, version=1)'
 _MIGRATED = '"tally", Tally, version=2, migrate=lambda version, values: Tally(*values))'
 _TAKEN_OVER = f'evolution.value_state(runtime_context, "total", Tally, before={_COUNT}, convert=Tally)'
@@ -361,6 +364,22 @@ EDITS = (
         (_TALLY, _FIRST),
         outcome="failed",
         cause="was written with other fields",
+        verdict="loses-state",
+    ),
+    edit(
+        "a broadcast class with a version gets a field and a version, with migrate",
+        "policy",
+        (_RULE, _RULE_MORE),
+        (_RULE_AT_ONE, _RULE_AT_ONE.replace("version=1", "version=2, migrate=lambda version, values: Rule(*values)")),
+        verdict="cautious",
+        alone=True,
+    ),
+    edit(
+        "a broadcast class with a version gets a field, in the same version",
+        "policy",
+        (_RULE, _RULE_MORE),
+        outcome="failed",
+        cause="The broadcast state “policy” was written with other fields",
         verdict="loses-state",
     ),
     edit(

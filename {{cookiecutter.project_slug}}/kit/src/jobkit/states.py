@@ -131,8 +131,8 @@ def _filled(operator: Operator, first: list[_Answer], second: list[_Answer]) -> 
     states = [_state(state) for answer in first for state in answer.get("states", ())]
     seen = {state["name"] for answer in second for state in answer.get("states", ())}
     random = [] if unopened else [state for state in states if state.name not in seen]
-    descriptors = {entry["name"]: entry["type"] for answer in first for entry in answer.get("descriptors", ())}
-    broadcast = [replace(state, type=descriptors.get(state.name, state.type)) for state in operator.states if state.kind == "broadcast"]
+    descriptors = {entry["name"]: entry for answer in first for entry in answer.get("descriptors", ())}
+    broadcast = [_state({**vars(state), **descriptors.get(state.name, {})}) for state in operator.states if state.kind == "broadcast"]
     return replace(operator, states=(*broadcast, *states), random_states=tuple(random), states_unknown=unknown)
 
 

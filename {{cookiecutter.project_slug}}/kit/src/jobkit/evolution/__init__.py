@@ -27,9 +27,10 @@ from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, St
 
 from .._codec import Codec
 from ..errors import ConfigurationError
+from ._broadcast import BroadcastDescriptor
 from ._states import VersionedList, VersionedMap, VersionedValue
 
-__all__ = ["VersionedList", "VersionedMap", "VersionedValue", "list_state", "map_state", "value_state"]
+__all__ = ["BroadcastDescriptor", "VersionedList", "VersionedMap", "VersionedValue", "list_state", "map_state", "value_state"]
 
 K = TypeVar("K")
 S = TypeVar("S")

@@ -174,7 +174,7 @@ class Operator:
             WrongUse: When the function has no such state.
         """
         declared, before = self._backend.declared(name), self._backend.key
-        self._backend.key = self._key_of(key) if self._keys else None
+        self._backend.key = self._key_of(key) if self._keys and declared.kind != "broadcast" else None
         try:
             return _state_backend.contents(_state_backend.Cell(self._backend, declared, self._backend.ttl(name)), _types.decode)
         finally:
