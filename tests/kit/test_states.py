@@ -37,6 +37,28 @@ def test_keyed_states_are_found_with_their_full_types() -> None:
     assert (found.states_unknown, found.random_states, found.key_type) == (None, (), "String")
 
 
+@pytest.mark.parametrize("migrate", [None, lambda _, values: jobs.Account(*values)])
+def test_states_of_a_class_with_a_version_are_found_with_its_fields(migrate: Any) -> None:
+    """With the state whose place one takes, and the user's line."""
+    found = operator(opened(jobs.processing(jobs.Evolving(3, migrate))), "count")
+    fields = (("count", "int"), ("last", "str | None"))
+    pickled = "PickledByteArrayTypeInfo"
+    assert set(found.states) == {
+        State("count", "value", "Long"),
+        State("account", "value", pickled, None, 3, fields),
+        State("accounts", "list", f"ListTypeInfo<{pickled}>", "7200000 ms, OnCreateAndWrite, NeverReturnExpired", 1, fields),
+        State("by-name", "map", f"MapTypeInfo<String, {pickled}>", None, 1, fields),
+    }
+    assert {state.name: state.migrates for state in found.states} == {
+        "count": False,
+        "account": migrate is not None,
+        "accounts": False,
+        "by-name": False,
+    }
+    assert {state.file for state in found.states} == {jobs.__file__}
+    assert found.states_unknown is None
+
+
 def test_each_state_says_where_it_is_asked_for() -> None:
     """The user's line, not PyFlink's."""
     lines = jobs.Count.open.__code__
@@ -67,6 +89,13 @@ def test_a_count_window_has_its_counters() -> None:
 def test_a_broadcast_state_has_the_type_of_its_descriptor() -> None:
     """Flink's side knows the name only."""
     assert operator(opened(jobs.routed), "route").states == (State("rules", "broadcast", "MapTypeInfo<String, Long>"),)
+
+
+def test_a_broadcast_state_has_the_class_of_its_descriptor() -> None:
+    """When that has one with a version."""
+    (found,) = operator(opened(jobs.limited), "limit").states
+    assert found == State("limits", "broadcast", "MapTypeInfo<String, PickledByteArrayTypeInfo>", None, 2, (("most", "int"),))
+    assert found.migrates
 
 
 def test_an_operator_without_state_has_none() -> None:

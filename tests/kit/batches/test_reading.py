@@ -11,9 +11,9 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+from jobkit._codec import as_tuple
 from jobkit.batches import KeyedFunction, _buckets, frames, read
 from jobkit.batches._keyed import load
-from jobkit.batches._states import as_tuple
 from jobkit.batches.reading import Parsing, dump
 from jobkit.errors import ConfigurationError
 from jobkit.testing.operators import Operator

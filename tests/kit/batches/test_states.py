@@ -17,8 +17,9 @@ from uuid import UUID
 import msgspec
 import numpy as np
 import pytest
+from jobkit._codec import as_tuple, fields_of
 from jobkit.batches import KeyedFunction
-from jobkit.batches._states import Cache, Codec, as_tuple, fields_of
+from jobkit.batches._states import Cache, Codec
 from jobkit.errors import ConfigurationError
 
 

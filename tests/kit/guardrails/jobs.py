@@ -10,9 +10,12 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from jobkit import evolution
+from jobkit.evolution import list_state, map_state
 from pyflink.common import Configuration, Time, Types
 from pyflink.common.serializer import TypeSerializer
 from pyflink.datastream import MapFunction, RuntimeContext, StreamExecutionEnvironment
@@ -255,6 +258,52 @@ class AskingLate(KeyedProcessFunction):
         """Ask too late."""
         count = self.context.get_state(ValueStateDescriptor("late", Types.LONG()))
         yield value[0], count.value()
+
+
+@dataclass
+class Account:
+    """What is kept of a key."""
+
+    count: int = 0
+    last: str | None = None
+
+
+class Evolving(KeyedProcessFunction):
+    """Keeps objects of a class with a version, got in both ways in which a function may be imported."""
+
+    def __init__(self, version: int = 1, migrate: Any = None) -> None:
+        """Take the version."""
+        self.version, self.migrate = version, migrate
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Get the states, one of which takes over from another."""
+        before = ValueStateDescriptor("count", Types.LONG())
+        ttl = StateTtlConfig.new_builder(Time.hours(2)).build()
+        given: Any = {"version": self.version, "migrate": self.migrate}
+        self.account = evolution.value_state(runtime_context, "account", Account, before=before, convert=Account, **given)
+        self.states = {"accounts": list_state(runtime_context, "accounts", Account, ttl=ttl)}
+        self.by_name = map_state(runtime_context, "by-name", Types.STRING(), Account)
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        """Count one."""
+        account = self.account.value() or Account()
+        account.count += 1
+        self.account.update(account)
+        self.states["accounts"].add(account)
+        self.by_name.remove("x")
+        yield value[0], account.count
+
+
+class EvolvingLate(KeyedProcessFunction):
+    """Asks for such a state at the first record."""
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Keep the context."""
+        self.context = runtime_context
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        """Ask too late."""
+        yield value[0], evolution.value_state(self.context, "late", Account).value()
 
 
 # State in attributes
@@ -580,6 +629,35 @@ def routed(env: StreamExecutionEnvironment) -> None:
     stream = pairs(env)
     rules = env.from_collection([("a", 1)], PAIR).uid("rules")
     stream.connect(rules.broadcast(RULES)).process(Routing(), PAIR).uid("route").print().uid("out")
+
+
+@dataclass
+class Limit:
+    """What is broadcast."""
+
+    most: int
+
+
+LIMITED = evolution.BroadcastDescriptor("limits", Types.STRING(), Limit, version=2, migrate=lambda _, values: Limit(*values))
+
+
+class Limiting(BroadcastProcessFunction):
+    """Has a broadcast state of objects with a version."""
+
+    def process_element(self, value: Any, ctx: BroadcastProcessFunction.ReadOnlyContext) -> Iterator[Any]:
+        """Look one up."""
+        limit = LIMITED.of(ctx).get(value[0]) or Limit(0)
+        yield value[0], limit.most
+
+    def process_broadcast_element(self, value: Any, ctx: BroadcastProcessFunction.Context) -> None:
+        """Keep one."""
+        LIMITED.of(ctx).put(value[0], Limit(value[1]))
+
+
+def limited(env: StreamExecutionEnvironment) -> None:
+    """Build a job with it."""
+    limits = env.from_collection([("a", 1)], PAIR).uid("limits").broadcast(LIMITED)
+    pairs(env).connect(limits).process(Limiting(), PAIR).uid("limit").print().uid("out")
 
 
 # Timers

@@ -55,12 +55,19 @@ def test_the_same_names_twice_are_fine() -> None:
     assert result.status == "pass"
 
 
+def test_objects_of_a_class_with_a_version_are_kept_as_they_should_be() -> None:
+    """Their states have fixed names, are asked for in open(), and are no attributes."""
+    results = judged_with_states(jobs.processing(jobs.Evolving()))
+    assert {entry.status for entry in results} <= {"pass", "not-applicable"}
+
+
 @pytest.mark.parametrize(
     ("build", "reason"),
     [
         (jobs.processing(jobs.Dialling()), "open() raised ConnectionRefusedError: redis.internal:6379"),
         (jobs.processing(jobs.Ending()), "the process that opened it ended"),
         (jobs.processing(jobs.AskingLate()), "AskingLate.process_element calls get_state() while it processes"),
+        (jobs.processing(jobs.EvolvingLate()), "EvolvingLate.process_element calls value_state() while it processes"),
     ],
 )
 def test_states_that_cannot_be_found_are_unknown_with_the_reason(build: Build, reason: str) -> None:

@@ -178,7 +178,7 @@ CASES: dict[str, tuple[Lock, Lock, Verdict, str]] = {
         lock(BATCHED),
         lock(with_fields(2, DELAYS, EMITTED, ("late", "int"))),
         "loses-state",
-        "Write migrate(self, version, values), for version 1: delays: dict, emitted: int.",
+        "Write migrate(version, values), for version 1: delays: dict, emitted: int.",
     ),
     "a field comes, and is migrated": (
         lock(BATCHED),

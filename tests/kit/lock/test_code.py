@@ -177,6 +177,16 @@ def by_uid(lock: Lock) -> dict[str, LockedOperator]:
     return {operator.uid: operator for operator in lock.operators if operator.uid.startswith("by-") and operator.function}
 
 
+def test_of_a_state_with_a_version_no_class_is_pickled(read: Read) -> None:
+    """What is written of its objects names none; a plain one beside it does."""
+    plain = 'runtime_context.get_state(ValueStateDescriptor("note", Types.PICKLED_BYTE_ARRAY()))'
+    versioned = 'evolution.value_state(runtime_context, "notes", Note)'
+    imported = ("from jobkit import batches\n", "from jobkit import batches, evolution\n")
+    assert by_uid(read(imported, (plain, versioned)))["by-lambda"].pickles == ()
+    both = f"{plain}\n        self.other = {versioned}"
+    assert by_uid(read(imported, (plain, both)))["by-lambda"].pickles != ()
+
+
 def test_what_is_held(read: Read) -> None:
     """The function, what makes the key of each input, and the classes that may be pickled: fields and types, but no exception."""
     found = by_uid(read())

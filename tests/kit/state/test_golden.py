@@ -32,14 +32,14 @@ def expected(line: dict[str, Any]) -> dict[str, Any]:
     return {"number": number, "count": count, "last": [number - KEYS * back for back in reversed(range(LAST))], "thirds": thirds}
 
 
-def restore(python: Path, folder: Path, snapshot: Path) -> tuple[set[str], list[dict[str, Any]]]:
+def restore(python: Path, folder: Path, snapshot: Path, module: str) -> tuple[set[str], list[dict[str, Any]]]:
     """Start the job from a snapshot until each of its outputs was seen; return its operators' ids, and what it printed."""
-    with run(python, folder, snapshot) as job:
+    with run(python, folder, snapshot, module) as job:
         job.wait_for("number", 0)
         return job.operators(), job.wait_for("time", 0)
 
 
-def require_continuity(python: Path, folder: Path, *restored: Path) -> None:
+def require_continuity(python: Path, folder: Path, *restored: Path, module: str = "pipeline") -> None:
     """Restore snapshots, all at the same time, and compare each line that the job prints.
 
     The ids of all operators, also of those that nobody named and that hold nothing, are still those of the snapshot: Flink would
@@ -47,7 +47,7 @@ def require_continuity(python: Path, folder: Path, *restored: Path) -> None:
     """
     folders = [folder / str(number) for number, _ in enumerate(restored)]
     with ThreadPoolExecutor() as pool:
-        outputs = list(pool.map(restore, [python] * len(restored), folders, restored))
+        outputs = list(pool.map(restore, [python] * len(restored), folders, restored, [module] * len(restored)))
     for snapshot, (operators, lines) in zip(restored, outputs, strict=True):
         assert operators == {operator.id for operator in snapshots.read(snapshot).operators}
         assert lines == [expected(line) for line in lines]
@@ -66,6 +66,14 @@ def test_the_job_may_move_to_a_newer_flink(tmp_path: Path) -> None:
     """It goes on, with the newest version, from the savepoints of the older ones."""
     newest, *older = VERSIONS
     require_continuity(python_of(newest, tmp_path / "python"), tmp_path, *(GOLDEN / version / "savepoint" for version in older))
+
+
+@pytest.mark.usefixtures("jvm")
+def test_plain_states_become_objects_of_a_class_with_a_version(tmp_path: Path) -> None:
+    """They take over from a value, a list and a map that an earlier version of the job has left, also with an older Flink."""
+    newest, *older = VERSIONS
+    restored = [*(GOLDEN / newest / kind for kind in KINDS), *(GOLDEN / version / "savepoint" for version in older)]
+    require_continuity(python_of(newest, tmp_path / "python"), tmp_path, *restored, module="evolved")
 
 
 def test_each_supported_version_has_its_snapshots() -> None:

@@ -114,7 +114,7 @@ class Run:
 
 
 @contextmanager
-def run(python: Path, folder: Path, snapshot: Path | None = None) -> Iterator[Run]:
+def run(python: Path, folder: Path, snapshot: Path | None = None, job: str = "pipeline") -> Iterator[Run]:
     """Run the job until the end of the block; its last checkpoints are left in the folder `checkpoints`.
 
     It is killed, not cancelled: PyFlink's process mode may go on asking for state while the task that is being cancelled closes
@@ -124,11 +124,12 @@ def run(python: Path, folder: Path, snapshot: Path | None = None) -> Iterator[Ru
         python: A Python with PyFlink.
         folder: For all that the run writes.
         snapshot: What to start from.
+        job: The module of its pipeline.
     """
     log = folder / "output.txt"
     (folder / "logs").mkdir(parents=True)
     variables = {**environment(python, folder / "tmp"), "FLINK_LOG_DIR": str(folder / "logs")}
-    command = [str(python), "-W", "ignore", "-m", "rounds.local", str(folder), *([str(snapshot)] if snapshot else [])]
+    command = [str(python), "-W", "ignore", "-m", "rounds.local", job, str(folder), *([str(snapshot)] if snapshot else [])]
     with log.open("wb") as output:
         # The end of its input ends it, should this process be killed.
         process = subprocess.Popen(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from jobkit import batches
+from jobkit import batches, evolution
 from jobkit.batches import Batching, KeyedFunction
 from pyflink.common import Time, Types, WatermarkStrategy
 from pyflink.common.watermark_strategy import TimestampAssigner
@@ -180,6 +180,35 @@ def note(streams: Streams, at: str) -> DataStream:
     return streams.keyed.process(Noted(at), Types.STRING()).uid(f"{at}.note")
 
 
+# an object with a version
+
+
+@dataclass
+class Tally:
+    count: int = 0
+    latest: int = -1
+
+
+class Tallied(KeyedProcessFunction):
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.tally = evolution.value_state(runtime_context, "tally", Tally, version=1)
+
+    def process_element(self, value: int, ctx: KeyedProcessFunction.Context) -> Iterator[str]:
+        tally = self.tally.value()
+        yield said(self.at, ctx.get_current_key(), value, count=tally and tally.count, latest=tally and tally.latest)
+        tally = tally or Tally()
+        tally.count += 1
+        tally.latest = value
+        self.tally.update(tally)
+
+
+def tally(streams: Streams, at: str) -> DataStream:
+    return streams.keyed.process(Tallied(at), Types.STRING()).uid(f"{at}.tally")
+
+
 # two operators
 
 
@@ -316,6 +345,35 @@ class Ruled(KeyedBroadcastProcessFunction):
 
 def rules(streams: Streams, at: str) -> DataStream:
     return streams.keyed.connect(streams.numbers.broadcast(RULES)).process(Ruled(at), Types.STRING()).uid(f"{at}.rules")
+
+
+# a broadcast of objects with a version
+
+
+@dataclass
+class Rule:
+    value: int = 0
+
+
+POLICY = evolution.BroadcastDescriptor("policy", Types.STRING(), Rule, version=1)
+
+
+class Governed(KeyedBroadcastProcessFunction):
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def process_element(self, value: int, ctx: Any) -> Iterator[str]:
+        rule = POLICY.of(ctx).get("rule")
+        yield said(self.at, ctx.get_current_key(), value, rule=rule and rule.value)
+
+    def process_broadcast_element(self, value: int, ctx: Any) -> Iterator[str]:
+        if value < RESTARTED:
+            POLICY.of(ctx).put("rule", Rule(value))
+        return iter(())
+
+
+def policy(streams: Streams, at: str) -> DataStream:
+    return streams.keyed.connect(streams.numbers.broadcast(POLICY)).process(Governed(at), Types.STRING()).uid(f"{at}.policy")
 
 
 # how far the source has read

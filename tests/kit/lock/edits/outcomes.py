@@ -49,12 +49,14 @@ BRANCHES: Mapping[str, Branch] = {
         }
     ),
     "note": Branch({"note": _always(EACH)}),
+    "tally": Branch({"count": _always(EACH), "latest": lambda key: LAST + key}),
     "two": Branch({"half": _always(EACH * 0.5), "tens": _always(EACH * 10), **_COUNT}),
     "mapped": Branch(_COUNT),
     "timer": Branch({"calls": _always(EACH), "fired": _always(1)}),
     "window": Branch({"gathered": _always(EACH)}, {"gathered": 0}),
     "aggregated": Branch({"gathered": _always(EACH)}, {"gathered": 0}),
     "rules": Branch({"rule": _always(LEFT[-1])}),
+    "policy": Branch({"rule": _always(LEFT[-1])}),
     "position": Branch({"has_read": lambda _: True}, {"has_read": False}),
     "batch": Branch({"count": _always(EACH), "latest": lambda key: LAST + key}, {"count": 0, "latest": -1}),
 }

@@ -156,6 +156,15 @@ _ACCOUNT = "class Account:\n    count: int = 0\n    latest: int = -1\n"
 _FIELD = "class Account:\n    count: int = 0\n    latest: int = -1\n    first: int = -1\n"
 _VERSION = "    version = 1\n"
 _MIGRATE = "    version = 2\n\n    def migrate(self, version: int, values: tuple[Any, ...]) -> Account:\n        return Account(*values)\n"
+_TALLY = "class Tally:\n    count: int = 0\n    latest: int = -1\n"
+_FIRST = f"{_TALLY}    first: int = -1\n"
+_RULE = "class Rule:\n    value: int = 0\n"
+_RULE_MORE = f"{_RULE}    since: int = 0\n"
+_RULE_AT_ONE = '"policy", Types.STRING(), Rule, version=1'
+_AT_ONE = '"tally", Tally, version=1)'
+_MIGRATED = '"tally", Tally, version=2, migrate=lambda version, values: Tally(*values))'
+_TAKEN_OVER = f'evolution.value_state(runtime_context, "total", Tally, before={_COUNT}, convert=Tally)'
+_READ_TAKEN_OVER = "tally = self.count.value()\n        count = tally and tally.count\n"
 
 EDITS = (
     # states come, go and get other names
@@ -308,6 +317,114 @@ EDITS = (
         outcome="failed",
         cause="Incompatible key/value state types. Was [LIST], registered with [MAP]",
         verdict="loses-state",
+    ),
+    # and what does it
+    edit(
+        "a value becomes a class with a version, under another name, that takes over",
+        "count",
+        (f"runtime_context.get_state({_COUNT})", _TAKEN_OVER),
+        (_READ_COUNT, _READ_TAKEN_OVER),
+        (_PLUS, "self.count.update(Tally((count or 0) + 1))"),
+    ),
+    edit(
+        "a list and a map become such of a class with a version, that take over",
+        "several",
+        (
+            f"runtime_context.get_list_state({_LAST})",
+            f'evolution.list_state(runtime_context, "newest", Tally, before={_LAST}, convert=Tally)',
+        ),
+        (
+            f"runtime_context.get_map_state({_SEEN})",
+            f'evolution.map_state(runtime_context, "known", Types.STRING(), Tally, before={_SEEN}, convert=Tally)',
+        ),
+        ("last = list(self.last.get())", "last = [tally.count for tally in self.last.get()]"),
+        ("seen = dict(self.seen.items())", "seen = {key: tally.count for key, tally in self.seen.items()}"),
+        ("self.last.update([*last, value][-2:])", "self.last.update([Tally(each) for each in [*last, value][-2:]])"),
+        ('self.seen.put("1", value)', 'self.seen.put("1", Tally(value))'),
+    ),
+    edit(
+        "a class with a version gets a field and a version, with migrate",
+        "tally",
+        (_TALLY, _FIRST),
+        (_AT_ONE, _MIGRATED),
+        verdict="cautious",
+    ),
+    edit(
+        "a class with a version gets a field and a version, without migrate",
+        "tally",
+        (_TALLY, _FIRST),
+        (_AT_ONE, _AT_ONE.replace("1", "2")),
+        outcome="failed",
+        cause="was written in version 1, has version 2 and no migrate for it",
+        verdict="loses-state",
+    ),
+    edit(
+        "a class with a version gets a field, in the same version",
+        "tally",
+        (_TALLY, _FIRST),
+        outcome="failed",
+        cause="was written with other fields",
+        verdict="loses-state",
+    ),
+    edit(
+        "a broadcast class with a version gets a field and a version, with migrate",
+        "policy",
+        (_RULE, _RULE_MORE),
+        (_RULE_AT_ONE, _RULE_AT_ONE.replace("version=1", "version=2, migrate=lambda version, values: Rule(*values)")),
+        verdict="cautious",
+        alone=True,
+    ),
+    edit(
+        "a broadcast class with a version gets a field, in the same version",
+        "policy",
+        (_RULE, _RULE_MORE),
+        outcome="failed",
+        cause="The broadcast state “policy” was written with other fields",
+        verdict="loses-state",
+    ),
+    edit(
+        "a class with a version is renamed",
+        "tally",
+        (_TALLY, _TALLY.replace("Tally", "Sum")),
+        (_AT_ONE, _AT_ONE.replace("Tally", "Sum")),
+        ("tally = tally or Tally()", "tally = tally or Sum()"),
+    ),
+    edit(
+        "a pickled object becomes one of a class with a version, by the same name",
+        "note",
+        (
+            'runtime_context.get_state(ValueStateDescriptor("note", Types.PICKLED_BYTE_ARRAY()))',
+            'evolution.value_state(runtime_context, "note", Note)',
+        ),
+        outcome="failed",
+        cause="was not written with a version",
+        verdict="loses-state",
+    ),
+    edit(
+        "thread mode: a value becomes a class with a version, under another name, that takes over",
+        "count",
+        (f"runtime_context.get_state({_COUNT})", _TAKEN_OVER),
+        (_READ_COUNT, _READ_TAKEN_OVER),
+        (_PLUS, "self.count.update(Tally((count or 0) + 1))"),
+        mode="thread",
+    ),
+    edit(
+        "thread mode: a class with a version gets a field and a version, without migrate",
+        "tally",
+        (_TALLY, _FIRST),
+        (_AT_ONE, _AT_ONE.replace("1", "2")),
+        outcome="failed",
+        cause="was written in version 1, has version 2 and no migrate for it",
+        verdict="loses-state",
+        mode="thread",
+    ),
+    edit(
+        "thread mode: a class with a version gets a field and a version, with migrate",
+        "tally",
+        (_TALLY, _FIRST),
+        (_AT_ONE, _MIGRATED),
+        verdict="cautious",
+        mode="thread",
     ),
     # pickled objects
     edit(

@@ -43,6 +43,7 @@ class _Notes(RuntimeContext):  # type: ignore[misc]
         """Note a state, once."""
         file, line = _caller()
         entry = {"name": descriptor.get_name(), "kind": kind, "type": repr(descriptor.type_info), "ttl": _ttl(descriptor._ttl_config)}
+        entry |= _versioned(descriptor)
         if not any(entry.items() <= state.items() for state in self.states):
             self.states.append({**entry, "file": file, "line": line})
         return _Anything()
@@ -141,7 +142,13 @@ def _descriptors(holder: Any, depth: int = 2) -> list[StateDescriptor]:
     return found
 
 
-def _known_maps(function: Any) -> list[dict[str, str]]:
+def _versioned(descriptor: StateDescriptor) -> dict[str, Any]:
+    """Return version and fields of the class of one of `jobkit.evolution`'s states."""
+    codec = getattr(descriptor, "codec", None)
+    return codec.described() if codec is not None else {}
+
+
+def _known_maps(function: Any) -> list[dict[str, Any]]:
     """Return the map descriptors within reach of a function, which give broadcast states their types."""
     found = _descriptors(function)
     for name in dir(type(function)):
@@ -149,7 +156,8 @@ def _known_maps(function: Any) -> list[dict[str, str]]:
         found += [value for value in getattr(method, "__globals__", {}).values() if isinstance(value, StateDescriptor)]
         if isinstance(method, StateDescriptor):
             found.append(method)
-    return [{"name": entry.get_name(), "type": repr(entry.type_info)} for entry in found if isinstance(entry, MapStateDescriptor)]
+    maps = (entry for entry in found if isinstance(entry, MapStateDescriptor))
+    return [{"name": entry.get_name(), "type": repr(entry.type_info), **_versioned(entry)} for entry in maps]
 
 
 def _answer(pickled: bytes, parameters: dict[str, str], answer: dict[str, Any]) -> None:

@@ -29,9 +29,9 @@ class State:
         kind: `value`, `list`, `map`, `reducing`, `aggregating` or `broadcast`.
         type: The full type, as PyFlink writes it.
         ttl: The time to live, when it is renewed and what is seen of what has expired; None when it never expires.
-        version: Of the class of a `jobkit.batches.KeyedFunction`'s state; None where there is no such class.
+        version: Of the class of a `jobkit.batches.KeyedFunction`'s state, or of one of `jobkit.evolution`'s; None where there is none.
         fields: Names and types of that class's fields, in their order.
-        migrates: Whether that function has a `migrate` for earlier versions.
+        migrates: Whether there is a `migrate` for earlier versions.
         file: The Python file of the call that asks for the state, or None.
         line: The line of that call.
     """

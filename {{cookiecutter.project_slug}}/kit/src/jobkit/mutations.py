@@ -27,6 +27,8 @@ _HANDLES = {
     *("get_metrics_group", "add_group", "counter", "meter", "distribution", "gauge"),
 }
 """The calls that return what Flink itself keeps: states and metrics."""
+_VERSIONED = {"value_state", "list_state", "map_state"}
+"""And those of `jobkit.evolution`, which may be imported by their names."""
 _VALUE = 2
 """The place of the value in `setattr(object, name, value)`."""
 
@@ -148,7 +150,7 @@ class _Scope:
         place = change.place
         if place.kind == "attribute":
             assigned = list(_assigned(self._body.instance, place.name))
-            if any(_calls(value, _HANDLES) for value in assigned):
+            if any(_gets_handle(value) for value in assigned):
                 return False
         if change.whole:
             return not self._is_made_once(change)
@@ -241,8 +243,11 @@ def _is_attribute(node: ast.expr, owner: str | None, name: str) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.value, ast.Name) and node.value.id == owner
 
 
-def _calls(value: ast.expr, names: set[str]) -> bool:
-    return any(isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names for node in ast.walk(value))
+def _gets_handle(value: ast.expr) -> bool:
+    functions = [node.func for node in ast.walk(value) if isinstance(node, ast.Call)]
+    attributes = {function.attr for function in functions if isinstance(function, ast.Attribute)}
+    names = {function.id for function in functions if isinstance(function, ast.Name)}
+    return bool(attributes & _HANDLES or (attributes | names) & _VERSIONED)
 
 
 def _is_display(value: ast.expr) -> bool:

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from . import evolution
 from .functions import entries, operators_functions
 from .graph import JobGraph, Operator, State
 from .sources import reachable
@@ -130,8 +131,8 @@ def _filled(operator: Operator, first: list[_Answer], second: list[_Answer]) -> 
     states = [_state(state) for answer in first for state in answer.get("states", ())]
     seen = {state["name"] for answer in second for state in answer.get("states", ())}
     random = [] if unopened else [state for state in states if state.name not in seen]
-    descriptors = {entry["name"]: entry["type"] for answer in first for entry in answer.get("descriptors", ())}
-    broadcast = [replace(state, type=descriptors.get(state.name, state.type)) for state in operator.states if state.kind == "broadcast"]
+    descriptors = {entry["name"]: entry for answer in first for entry in answer.get("descriptors", ())}
+    broadcast = [_state({**vars(state), **descriptors.get(state.name, {})}) for state in operator.states if state.kind == "broadcast"]
     return replace(operator, states=(*broadcast, *states), random_states=tuple(random), states_unknown=unknown)
 
 
@@ -146,4 +147,7 @@ def _asked_late(operator: Operator) -> str | None:
             for call in body.calls():
                 if isinstance(call.func, ast.Attribute) and call.func.attr in _GETTERS:
                     return f"{body.label} calls {call.func.attr}() while it processes ({body.file}:{call.lineno})"
+                getter = body.resolve(call.func)
+                if getattr(getter, "__module__", None) == evolution.__name__:
+                    return f"{body.label} calls {getter.__name__}() while it processes ({body.file}:{call.lineno})"
     return None

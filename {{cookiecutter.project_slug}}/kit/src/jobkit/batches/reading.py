@@ -14,10 +14,10 @@ from pyflink.datastream import DataStream, KeyedStream, OutputTag, RuntimeContex
 from pyflink.datastream.functions import ProcessFunction
 from pyflink.java_gateway import get_gateway
 
+from .._codec import as_tuple
 from ..errors import ConfigurationError
 from . import _buckets, _garbage, _operators, frames
 from ._keyed import Keyed
-from ._states import as_tuple
 from .function import KeyedFunction
 from .results import BATCH, Results
 

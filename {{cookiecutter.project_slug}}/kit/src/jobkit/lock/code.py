@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from types import FunctionType, MethodType
 from typing import Any
 
+from ..batches._keyed import Keyed
 from ..batches.reading import Parsing
 from ..functions import ADD_KEY, GETTERS, adapter, entries, load, operators_functions, users
 from ..graph import JobGraph, Operator
@@ -147,10 +148,10 @@ def pickled(graph: JobGraph, operator: Operator) -> tuple[tuple[str, tuple[tuple
     """Return the user's classes that an operator, and those before it, make objects of, with their fields.
 
     What it pickles into its state may be such.
-    A `jobkit.batches.KeyedFunction` pickles no objects of them.
+    A `jobkit.batches.KeyedFunction` pickles no objects of them, nor does a state that has a version.
     """
-    is_batches = any(state.version is not None for state in operator.states)
-    if is_batches or not any("Pickled" in state.type for state in operator.states):
+    is_batches = bool(operator.python) and isinstance(load(operator.python[0]), Keyed)
+    if is_batches or not any("Pickled" in state.type and state.version is None for state in operator.states):
         return ()
     functions = (user for each in _upstream(graph, operator) for _, found in operators_functions(each) for user in found)
     starts = [entry for user in functions for entry in entries(user)]

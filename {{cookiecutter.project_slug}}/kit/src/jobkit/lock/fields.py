@@ -1,4 +1,4 @@
-"""What a change of the class of a `KeyedFunction`'s state does to the states that are there.
+"""What a change of the class of a `KeyedFunction`'s state, or of one of `jobkit.evolution`'s, does to what is there.
 
 A state is written as the version and the values of the fields, in their order; no name is in it.
 """
@@ -11,6 +11,10 @@ from .model import Verdict
 Finding = tuple[Verdict, str, str | None]
 """How bad it is, what has changed, and what to do."""
 
+_ANOTHER_NAME = (
+    "Give the new one a name of its own, and have it take over from the old one: before=… and convert=… of jobkit.evolution. "
+    "A KeyedFunction needs another uid."
+)
 _IF_RENAMED = "Nothing, if each is the old one under another name: they are told apart by their order."
 
 
@@ -23,14 +27,14 @@ def compare(label: str, old: State, new: State) -> Finding:
         new: As the job would read it.
     """
     if old.version is None or new.version is None:
-        return "loses-state", f"{label} is, or was, no KeyedFunction's: it is packed otherwise.", "Give the operator another uid."
+        return "loses-state", f"{label} has, or had, no version: it is packed otherwise.", _ANOTHER_NAME
     if old.version == new.version:
         return _same_version(label, old, new, f"Set version = {old.version + 1}, and write migrate().")
     what = f"{label} was of version {old.version}, and is of {new.version}"
     if new.version < old.version:
         return "loses-state", f"{what}.", f"Count the version up, to {old.version + 1} at least."
     if not new.migrates:
-        remedy = f"Write migrate(self, version, values), for version {old.version}: {_shown(old)}."
+        remedy = f"Write migrate(version, values), for version {old.version}: {_shown(old)}."
         return "loses-state", f"{what}, and there is no migrate(): the job fails at the first old state.", remedy
     remedy = f"Have a test that gives migrate() the values of version {old.version}: {_shown(old)}."
     return "cautious", f"{what}: migrate() makes the new of the old when it is read.", remedy

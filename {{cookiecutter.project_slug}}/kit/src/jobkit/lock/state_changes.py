@@ -71,7 +71,7 @@ def _state(operator: LockedOperator, old: State, new: State, flink: str) -> Iter
         yield Change(
             "loses-state",
             f"{label} was {old.type}, and is {new.type}: what is in it would be read as something else.",
-            "Give the new one a name of its own, and read the old one until it is empty.",
+            "Give the new one a name of its own, and have it take over from the old one: before=… and convert=… of jobkit.evolution.",
             uid,
             old.name,
         )

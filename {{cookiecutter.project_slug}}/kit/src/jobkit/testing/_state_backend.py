@@ -10,6 +10,7 @@ from typing import Any
 from pyflink.common.typeinfo import TypeInformation
 from pyflink.datastream.state import StateDescriptor, StateTtlConfig
 
+from .._codec import Codec
 from ._timers import Key, WrongUse
 from ._types import name as type_name
 
@@ -40,11 +41,13 @@ class Declared:
         name: Its name.
         kind: `value`, `list`, `map`, `reducing`, `aggregating` or `broadcast`.
         type: The type that its descriptor declares; of a list, the type of the list.
+        codec: What makes objects of its values, when it is one of `jobkit.evolution`'s.
     """
 
     name: str
     kind: str
     type: TypeInformation
+    codec: Codec[Any] | None = None
 
     def __str__(self) -> str:
         """Return it as `kind state of TYPE`, which is what must stay the same."""
@@ -82,7 +85,7 @@ class Backend:
             raise WrongUse(
                 "Keyed state is only accessible on a keyed stream.", found=f"state {descriptor.name}", remedy="Give Operator a key."
             )
-        declared = Declared(descriptor.name, kind, descriptor.type_info)
+        declared = Declared(descriptor.name, kind, descriptor.type_info, getattr(descriptor, "codec", None))
         before = self._before.setdefault(declared.name, str(declared))
         if before != str(declared):
             raise WrongUse(
@@ -187,9 +190,10 @@ class Cell:
 
 def contents(cell: Cell, decode: Callable[[bytes], Any]) -> Any:
     """Return what a state holds, as a test compares it: a value or None, a list, or a dictionary."""
-    entries = cell.read(peek=True)
+    entries, codec = cell.read(peek=True), cell.declared.codec
+    values = [decode(entry.value) if codec is None else codec.unpack(decode(entry.value)) for entry in entries]
     if cell.declared.kind == "list":
-        return [decode(entry.value) for entry in entries]
+        return values
     if cell.declared.kind in ("map", "broadcast"):
-        return {decode(entry.key): decode(entry.value) for entry in entries}
-    return decode(entries[0].value) if entries else None
+        return dict(zip((decode(entry.key) for entry in entries), values, strict=True))
+    return values[0] if values else None

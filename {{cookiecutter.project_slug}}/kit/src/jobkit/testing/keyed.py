@@ -15,9 +15,10 @@ from pyflink.common import Types
 from pyflink.common.typeinfo import TypeInformation
 from pyflink.datastream import OutputTag, TimeDomain
 
+from .._codec import as_tuple
 from ..batches import KeyedFunction, frames
 from ..batches._keyed import TIMERS, Keyed
-from ..batches._states import Codec, as_tuple
+from ..batches._states import Codec
 from ..batches.context import EVENT_TIME, PROCESSING_TIME
 from ..batches.reading import dump
 from .operators import Operator, Snapshot

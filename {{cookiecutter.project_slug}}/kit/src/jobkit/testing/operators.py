@@ -164,6 +164,8 @@ class Operator:
     def state(self, name: str, *, key: Any = None) -> Any:
         """Return what a state holds: a value or None, a list, or a dictionary; of an aggregating state the accumulator.
 
+        What a state of `jobkit.evolution` holds is returned as objects, migrated where an earlier version has written it.
+
         Args:
             name: The state's name.
             key: The key; none for broadcast state.
@@ -172,7 +174,7 @@ class Operator:
             WrongUse: When the function has no such state.
         """
         declared, before = self._backend.declared(name), self._backend.key
-        self._backend.key = self._key_of(key) if self._keys else None
+        self._backend.key = self._key_of(key) if self._keys and declared.kind != "broadcast" else None
         try:
             return _state_backend.contents(_state_backend.Cell(self._backend, declared, self._backend.ttl(name)), _types.decode)
         finally:

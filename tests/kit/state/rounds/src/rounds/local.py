@@ -1,4 +1,4 @@
-"""Run the job on a mini cluster in this process: `python -m rounds.local FOLDER [SNAPSHOT]`.
+"""Run the job on a mini cluster in this process: `python -m rounds.local MODULE FOLDER [SNAPSHOT]`, MODULE being `pipeline` or `evolved`.
 
 The first line that comes out is {"operators": [their ids]}; then comes what the job prints. `savepoint` on standard input takes a
 savepoint into FOLDER/savepoints and prints `savepoint taken`; checkpoints are in FOLDER/checkpoints. The end of the input ends this
@@ -11,18 +11,20 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from jobkit import configuration, entry
 from pyflink.java_gateway import get_gateway
 
-from .pipeline import Settings, build
+from .pipeline import Settings
 
 CONF = Path(__file__).parents[2] / "conf"
 
 
-def main(folder: Path, snapshot: str | None) -> None:
+def main(build: Callable[..., None], folder: Path, snapshot: str | None) -> None:
     """Start the job, and do what is asked."""
     values = configuration.load(CONF, "local").values | {
         "execution.checkpointing.dir": f"file://{folder}/checkpoints",
@@ -53,4 +55,4 @@ def end_with(client: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), sys.argv[2] if len(sys.argv) > 2 else None)
+    main(import_module(f"rounds.{sys.argv[1]}").build, Path(sys.argv[2]).resolve(), sys.argv[3] if len(sys.argv) > 3 else None)

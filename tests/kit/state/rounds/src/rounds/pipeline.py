@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pyflink.common import Types, WatermarkStrategy
 from pyflink.common.watermark_strategy import TimestampAssigner
-from pyflink.datastream import KeyedProcessFunction, RuntimeContext, StreamExecutionEnvironment
+from pyflink.datastream import KeyedProcessFunction, KeyedStream, RuntimeContext, StreamExecutionEnvironment
 from pyflink.datastream.connectors.number_seq import NumberSequenceSource
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor
 
@@ -68,11 +68,15 @@ class Rounds(KeyedProcessFunction):
         yield json.dumps({"time": timestamp, "rounds": rounds})
 
 
-def build(env: StreamExecutionEnvironment, settings: Settings) -> None:  # noqa: ARG001
-    """Add the operators."""
+def timed(env: StreamExecutionEnvironment) -> KeyedStream:
+    """Add the operators before the one that counts."""
     source = NumberSequenceSource(0, 2**62)  # it never ends: a job that ends keeps no checkpoint
     numbers = env.from_source(source, WatermarkStrategy.no_watermarks(), "numbers", Types.LONG()).uid("numbers")
     strategy = WatermarkStrategy.for_monotonous_timestamps().with_timestamp_assigner(NumberAsTime())
-    timed = numbers.assign_timestamps_and_watermarks(strategy).uid("times")
-    keyed = timed.key_by(lambda number: number % KEYS, key_type=Types.LONG())
-    keyed.process(Rounds(), Types.STRING()).uid("rounds").print().uid("output")
+    times = numbers.assign_timestamps_and_watermarks(strategy).uid("times")
+    return times.key_by(lambda number: number % KEYS, key_type=Types.LONG())
+
+
+def build(env: StreamExecutionEnvironment, settings: Settings) -> None:  # noqa: ARG001
+    """Add the operators."""
+    timed(env).process(Rounds(), Types.STRING()).uid("rounds").print().uid("output")
