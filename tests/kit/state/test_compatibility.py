@@ -344,3 +344,22 @@ def test_java_operators_with_state_have_a_limit_as_well() -> None:
 def test_backends_of_another_name(backend: str) -> None:
     """The name of the factory is the backend's; of one that is not known, nothing is claimed."""
     assert only(judged([HELD], lock(KEYED, backend=backend), lock(KEYED, backend=backend))).verdict == "restored"
+
+
+def test_what_a_broadcast_state_is_read_as_must_be_known() -> None:
+    """When the descriptor was not found the lock says so, and the state is not simply restored."""
+    ruled = replace(KEYED, states=(State("count", "broadcast", "unknown"),), unknown=True, why="the descriptor of “count” was not found")
+    held = replace(HELD, keyed_states=(), keyed_handles=(), operator_states=("count",))
+    found = only(judged([held], lock(ruled), lock(ruled)))
+    assert found.verdict == "unknown"
+    assert "the descriptor of “count” was not found" in str(found.reason)
+
+
+def test_another_query_is_noted() -> None:
+    """Its state is restored, and may mean something else; of one that holds nothing it does not matter."""
+    query = replace(JAVA, kind="table", plan="11")
+    held = replace(POSITION, id="e0", uid="marks", operator_states=(), has_raw_state=True)
+    for state in (held, replace(held, bytes=0, has_raw_state=False)):
+        found = only(judged([state], lock(replace(query, plan="22")), lock(query)))
+        assert found.verdict == "restored"
+        assert "computes something else" in str(found.reason)

@@ -18,6 +18,8 @@ FILE = "flink.lock"
 FORMAT = 1
 """Counted up when an older jobkit would misread the file."""
 
+_TEXTS = ("key", "function", "code", "window", "connector", "plan")
+"""Attributes of an operator that are written where it has them."""
 _HEAD = "# What the state of this job depends on. `jobkit lock` writes it; review it as you would a schema.\n"
 _WRITE_ANEW = "Restore the file from version control, or remove it and run `jobkit lock`."
 
@@ -51,10 +53,9 @@ def _operator(operator: LockedOperator) -> dict[str, Any]:
     found["max-parallelism"] = operator.max_parallelism
     if operator.key_type is not None:
         found["key-type"] = operator.key_type
-    if operator.key is not None:
-        found["key"] = operator.key
-    if operator.function is not None:
-        found["function"] = operator.function
+    for name in _TEXTS:
+        if getattr(operator, name) is not None:
+            found[name] = getattr(operator, name)
     if operator.pickles:
         found["pickles"] = {name: dict(fields) for name, fields in operator.pickles}
     if operator.execution_mode is not None:
@@ -78,6 +79,8 @@ def _state(state: State, *, is_alone: bool) -> tuple[str, dict[str, Any]]:
     if state.version is not None:
         found["version"] = state.version
         found["fields"] = dict(state.fields)
+    if state.migrates:
+        found["migrates"] = True
     return state.name if is_alone else f"{state.name} ({state.kind})", found
 
 
@@ -153,15 +156,15 @@ def _read_operator(uid: str, entry: Mapping[str, Any]) -> LockedOperator:
         timers=entry.get("timers", "none"),
         states=tuple(sorted(states, key=lambda state: (state.name, state.kind))),
         unknown=bool(entry.get("unknown", False)),
-        function=entry.get("function"),
-        key=entry.get("key"),
         pickles=tuple((name, tuple(fields.items())) for name, fields in entry.get("pickles", {}).items()),
+        **{name: entry.get(name) for name in _TEXTS},
     )
 
 
 def _read_state(name: str, entry: Mapping[str, Any]) -> State:
     fields = tuple(entry.get("fields", {}).items())
-    return State(str(entry.get("name", name)), entry["kind"], entry["type"], entry.get("ttl"), _number(entry.get("version")), fields)
+    known = (entry["kind"], entry["type"], entry.get("ttl"), _number(entry.get("version")), fields, bool(entry.get("migrates", False)))
+    return State(str(entry.get("name", name)), *known)
 
 
 def _number(value: Any) -> int | None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..graph import State
+from ..graph import UNKNOWN, State
 from . import fields
 from .change import Change
 from .model import LockedOperator, numbers
-
-_UNKNOWN = "unknown"
-"""The type of a broadcast state whose descriptor was not found (`graph.State`)."""
 
 _ASK_IN_OPEN = "Ask for every state in open(), and let open() work without the services that only the cluster reaches."
 _PICKLED = ("PickledByteArrayTypeInfo", "RowTypeInfo", "TupleTypeInfo")
@@ -55,7 +52,7 @@ def _state(operator: LockedOperator, old: State, new: State, flink: str) -> Iter
     elif old.kind != new.kind:
         what = f"{label} was of the kind {old.kind}, and is {new.kind}."
         yield Change("loses-state", what, "Give the new one a name of its own.", uid, old.name)
-    elif old.type != new.type and _UNKNOWN in (old.type, new.type):
+    elif old.type != new.type and UNKNOWN in (old.type, new.type):
         what = f"The type of {label[0].lower()}{label[1:]} is not known in both: {old.type}, {new.type}."
         yield Change("cautious", what, "Keep its descriptor where the function can see it.", uid, old.name, proved=False)
     elif old.type != new.type and operator.execution_mode == "thread" and _stored(old.type) == _stored(new.type):
@@ -71,7 +68,7 @@ def _state(operator: LockedOperator, old: State, new: State, flink: str) -> Iter
         )
     if old.ttl != new.ttl:
         yield _time_to_live(uid, label, old, new, flink)
-    if (old.version, old.fields) != (new.version, new.fields):
+    if (old.version, old.fields, old.migrates) != (new.version, new.fields, new.migrates):
         yield Change(*fields.compare(label, old, new), uid, old.name)
 
 

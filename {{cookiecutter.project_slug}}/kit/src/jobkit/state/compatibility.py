@@ -294,7 +294,7 @@ class _Comparison:
     def _doubts(self, found: Sequence[Change]) -> Iterator[Change]:
         """Yield what the snapshot does not tell."""
         if not _holds_something(self.state):
-            yield from (change for change in found if change.verdict == "cautious")
+            yield from (change for change in found if change.verdict == "cautious" and not change.of_code)
             return
         is_python = self.ours.execution_mode is not None
         if is_python and (not self._is_read or self.state.has_raw_state):
