@@ -84,7 +84,7 @@ CASES: dict[str, tuple[Lock, Lock, Verdict, str]] = {
         windowed("TumblingEventTimeWindows, EventTimeTrigger, TimeWindow"),
         windowed("CountTumblingWindowAssigner, CountTrigger, CountWindow"),
         "loses-state",
-        "a CountWindow is stored otherwise",
+        "Flink does not read the timers of a TimeWindow as those of a CountWindow",
     ),
     "a session": (
         windowed("TumblingEventTimeWindows, EventTimeTrigger, TimeWindow"),

@@ -413,3 +413,36 @@ def test_all_code_counts_of_what_pickles(read: Read) -> None:
         ]
     )
     assert changed["by-lambda"].code != before["by-lambda"].code == noted["by-lambda"].code
+
+
+ADDING = """\
+class Adding(AggregateFunction):
+    def create_accumulator(self):
+        return ()
+
+    def add(self, value, accumulator):
+        return (*accumulator, value)
+
+    def get_result(self, accumulator):
+        return len(accumulator)
+
+    def merge(self, acc_a, acc_b):
+        return acc_a + acc_b
+
+
+class Count("""
+
+
+@pytest.mark.parametrize("made", ["Adding()", "ADDING"])
+def test_code_counts_that_adds_up_what_is_in_a_state(read: Read, made: str) -> None:
+    """It is made in `open`, for the descriptor."""
+    descriptor = f'runtime_context.get_aggregating_state(AggregatingStateDescriptor("note", {made}, Types.PICKLED_BYTE_ARRAY()))'
+    given = (
+        ("from pyflink.datastream import Keyed", "from pyflink.datastream import AggregateFunction, Keyed"),
+        ("import ValueStateDescriptor", "import AggregatingStateDescriptor, ValueStateDescriptor"),
+        ("class Count(", ADDING if made == "Adding()" else ADDING.replace("class Count(", "ADDING = Adding()\n\n\nclass Count(")),
+        ('runtime_context.get_state(ValueStateDescriptor("note", Types.PICKLED_BYTE_ARRAY()))', descriptor),
+    )
+    before, after = (by_uid(read(*given, *more))["by-lambda"] for more in ((), (("(*accumulator, value)", "(value, *accumulator)"),)))
+    assert None not in (before.code, after.code)
+    assert before.code != after.code

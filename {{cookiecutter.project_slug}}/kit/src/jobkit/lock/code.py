@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from types import FunctionType, MethodType
 from typing import Any
 
+from pyflink.datastream.functions import AggregateFunction, ReduceFunction
 from pyflink.datastream.window import WindowOperationDescriptor
 
 from ..functions import GETTERS, entries, load, operators_functions, users
 from ..graph import JobGraph, Operator
-from ..sources import NOT_THE_USERS, Body, as_written, body, reachable
+from ..sources import NOT_THE_USERS, Body, as_written, body, is_users, reachable
 from . import digests
 
 
@@ -50,7 +52,27 @@ def whole(operator: Operator) -> str | None:
     """Return a digest of all code of an operator that pickles: no type tells what the tuples, lists and dicts in its state hold."""
     if not _pickles(operator):
         return None
-    return digests.of_functions([entry for _, found in operators_functions(operator) for user in found for entry in entries(user)])
+    functions = [user for _, found in operators_functions(operator) for user in found]
+    starts = [entry for user in functions for entry in entries(user)]
+    if any(state.kind in {"reducing", "aggregating"} for state in operator.states):
+        starts += (entry for user in functions for entry in _given_to_descriptors(user))
+    return digests.of_functions(starts)
+
+
+def _given_to_descriptors(user: Any) -> Iterator[Body]:
+    """Yield `open`, in which descriptors get the functions that add up what is in a state, and the functions that it names."""
+    method = inspect.getattr_static(type(user), "open", None)
+    if not isinstance(method, FunctionType) or not is_users(method):
+        return
+    here = Body(method, user)
+    yield here
+    for node in ast.walk(here.node) if here.node else ():
+        found = here.resolve(node) if isinstance(node, (ast.Name, ast.Attribute)) else None
+        if isinstance(found, FunctionType) and is_users(found):
+            yield Body(found)
+        kind = found if isinstance(found, type) else type(found)
+        if found is not user and issubclass(kind, (AggregateFunction, ReduceFunction)) and _is_users(kind):
+            yield from (Body(each) for each in vars(kind).values() if isinstance(each, FunctionType))
 
 
 def _pickles(operator: Operator) -> bool:

@@ -8,6 +8,7 @@ from .model import LockedOperator
 _TIMES = ("EventTime", "ProcessingTime")
 _EVENLY = ("TumblingEventTimeWindows", "SlidingEventTimeWindows"), ("TumblingProcessingTimeWindows", "SlidingProcessingTimeWindows")
 """Assigners of which each emits the open windows of the others."""
+_NEVER = "those that are open are never emitted."
 _REMEDY = "Give it a uid of its own, and let the old one run until its windows are closed."
 
 
@@ -17,13 +18,13 @@ def compare(old: LockedOperator, new: LockedOperator) -> Change:
     what = f"The windows of “{old.uid}” were {was}, and are {now}"
     (assigner, trigger, kind), (next_assigner, next_trigger, next_kind) = was.split(", "), now.split(", ")
     losses = (
-        (kind, next_kind, f"a {next_kind} is stored otherwise"),
-        (_is_session(assigner), _is_session(next_assigner), "only sessions keep which windows were merged"),
-        (_time(trigger), _time(next_trigger), "the timers of open windows are of the other time"),
+        (kind, next_kind, f"Flink does not read the timers of a {kind} as those of a {next_kind}, and the job fails."),
+        (_is_session(assigner), _is_session(next_assigner), f"only sessions keep which windows were merged, and {_NEVER}"),
+        (_time(trigger), _time(next_trigger), f"the timers of open windows are of the other time, and {_NEVER}"),
     )
     for before, after, why in losses:
         if before != after:
-            return Change("loses-state", f"{what}: {why}, and those that are open are never emitted.", _REMEDY, old.uid)
+            return Change("loses-state", f"{what}: {why}", _REMEDY, old.uid)
     if trigger == next_trigger and any({assigner, next_assigner} <= set(alike) for alike in _EVENLY):
         return Change("harmless", f"{what}; those that are open are emitted as they were.", uid=old.uid)
     return Change("cautious", f"{what}: whether open windows are emitted is not known.", "Try it with a savepoint of the old job.", old.uid)
