@@ -576,7 +576,7 @@ EDITS = (
         (_TUMBLING, "windows = streams.keyed.count_window(2)\n    return windows.process("),
         (_GATHERED, _GATHERED.replace("context.window().end", "10**9")),
         outcome="failed",
-        cause="StateMigrationException: The new priority queue serializer must not be incompatible",
+        cause="new priority queue serializer must not be incompatible",
         verdict="loses-state",
     ),
     edit(
@@ -683,7 +683,7 @@ EDITS = (
         "position",
         (_SOURCE, _FILES),
         outcome="failed",
-        cause="",
+        cause="Exception",  # of the source's coordinator or of its reader, whichever comes first
         verdict="loses-state",
     ),
     edit(
