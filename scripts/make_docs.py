@@ -76,7 +76,8 @@ is `tests/kit/lock/edits`: when Flink does something else, or jobkit says someth
 was read that nobody had written. *Refused*: Flink did not start the job. *Failed*: it failed when the states were opened or read.
 Where nothing else is said, the job runs in process mode, in which Flink sees bytes where PyFlink has types.
 
-No edit that does not keep the state is called harmless, or simply restored; none that keeps it is called a loss."""
+None of these edits is called harmless, or simply restored, when it does not keep the state; none that keeps it is called a loss. Of other
+edits, and of other versions of Flink, this says nothing."""
 
 
 def guardrails() -> str:

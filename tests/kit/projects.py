@@ -118,11 +118,13 @@ operators:
     name: 'Sink: Print to Std. Out'
     kind: sink
     max-parallelism: 128
+    connector: PrintSinkFunction
   source:
     id: e5a72f353fc1e6bbf3bd96a41384998c
     name: 'Source: Collection Source'
     kind: source
     max-parallelism: 1
+    connector: InputFormatSourceFunction
 """
 FILES = {
     "pyproject.toml": PYPROJECT,

@@ -1,15 +1,20 @@
 """States are found without a cluster: names, kinds, types and times to live, with the line that asks for each."""
+# ruff: noqa: ARG002 - the arguments are Flink's
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
-from jobkit import states
+from jobkit import origins, states
 from jobkit.graph import JobGraph, Operator, State
 from pyflink.common import Time, Types
+from pyflink.datastream import BroadcastProcessFunction, KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from pyflink.datastream.window import TumblingProcessingTimeWindows
 
+from . import descriptors
 from .guardrails import jobs
 from .guardrails.judging import built
 
@@ -119,3 +124,91 @@ def test_a_window_function_that_keeps_state_of_its_own_is_unknown() -> None:
         windows.process(jobs.Remembering(), jobs.PAIR).uid("remember").print().uid("out")
 
     assert "Remembering.process calls get_state() while it processes" in str(operator(opened(build), "remember").states_unknown)
+
+
+class _Kept(KeyedProcessFunction):
+    """Keeps what asks for states."""
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        get = runtime_context.get_state
+        self.get = get if self.form == "method" else partial(get, ValueStateDescriptor("late", Types.LONG()))
+
+    def process_element(self, value: Any, ctx: Any) -> Any:
+        yield value
+
+
+@pytest.mark.parametrize("form", ["method", "partial"])
+def test_a_function_that_keeps_what_asks_for_states_is_unknown(form: str) -> None:
+    """By another name, `_Kept.process_element` could ask for any."""
+
+    def build(env: Any) -> None:
+        jobs.pairs(env).key_by(lambda value: value[0], Types.STRING()).process(_Kept(form), jobs.PAIR).uid("kept").print().uid("out")
+
+    assert operator(opened(build), "kept").states_unknown == "open() keeps get_state, as get, for later"
+
+
+RULES = MapStateDescriptor("rules", Types.STRING(), Types.DOUBLE())
+
+
+class _Ruled(BroadcastProcessFunction):
+    def process_broadcast_element(self, value: Any, ctx: Any) -> Any:
+        return iter(())
+
+
+class _ByAttribute(_Ruled):
+    def process_element(self, value: Any, ctx: Any) -> Any:
+        yield ctx.get_broadcast_state(descriptors.RULES).get("a")
+
+
+class _Inline(_Ruled):
+    def process_element(self, value: Any, ctx: Any) -> Any:
+        yield ctx.get_broadcast_state(
+            MapStateDescriptor("rules", Types.STRING(), value_type_info=Types.TUPLE([Types.INT(), Types.LIST(Types.INT())]))
+        )
+
+
+class _Unseen(_Ruled):
+    def process_element(self, value: Any, ctx: Any) -> Any:
+        yield ctx.get_broadcast_state(value)
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (_ByAttribute(), "MapTypeInfo<String, Integer>"),
+        (_Inline(), "MapTypeInfo<String, TupleTypeInfo(Integer, ListTypeInfo<Integer>)>"),
+        (_Unseen(), "MapTypeInfo<String, Double>"),
+    ],
+    ids=["of another module", "made where it is used", "within reach"],
+)
+def test_a_broadcast_state_has_the_type_that_the_function_reads_it_by(function: Any, kind: str) -> None:
+    """PyFlink passes the name of the descriptor of the stream to Flink, and no more."""
+    stream = MapStateDescriptor("rules", Types.STRING(), Types.LONG())
+    assert operator(opened(_ruled(function, stream)), "route").states == (State("rules", "broadcast", kind),)
+
+
+def test_a_broadcast_state_that_the_function_does_not_describe_has_the_type_of_the_stream() -> None:
+    """As when the function is given the descriptor only as it runs."""
+    stream = MapStateDescriptor("others", Types.STRING(), Types.LONG())
+    found = operator(opened(_ruled(_Unseen(), stream)), "route")
+    assert found.states == (State("others", "broadcast", "MapTypeInfo<String, Long>"),)
+    assert found.states_unknown is None
+
+
+def test_a_broadcast_state_whose_descriptor_nobody_has_seen_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a stream that was made past PyFlink."""
+    monkeypatch.setattr(origins, "_broadcasts", lambda _: ())
+    found = operator(opened(_ruled(_Unseen(), MapStateDescriptor("others", Types.STRING(), Types.LONG()))), "route")
+    assert found.states == (State("others", "broadcast", "unknown"),)
+    assert found.states_unknown == "the descriptor of “others” was not found"
+
+
+def _ruled(function: Any, stream: MapStateDescriptor) -> Any:
+    def build(env: Any) -> None:
+        rules = env.from_collection([1], Types.LONG()).uid("rules").broadcast(stream)
+        jobs.pairs(env).connect(rules).process(function, Types.STRING()).uid("route").print().uid("out")
+
+    return build

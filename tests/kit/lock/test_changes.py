@@ -29,6 +29,12 @@ def noted(**more: str) -> LockedOperator:
     return replace(MADE, pickles=(("job.Note", (("count", "int"), *more.items())),))
 
 
+def windowed(window: str) -> Lock:
+    """Return the lock of a window operator."""
+    return lock(replace(KEYED, kind="window", window=window))
+
+
+QUERY = replace(JAVA, kind="table", name="GroupAggregate", plan="11")
 MADE = replace(KEYED, function="Count", key="origin 11")
 TOTAL = replace(MADE, uid="total", id="t0", function="Total")
 DELAYS, EMITTED = HOURS.fields
@@ -60,6 +66,63 @@ CASES: dict[str, tuple[Lock, Lock, Verdict, str]] = {
     "what makes the key": (lock(MADE), lock(replace(MADE, key="origin 22")), "cautious", "finds none of its state."),
     "what makes the key is known now": (lock(replace(MADE, key=None)), lock(MADE), "harmless", "is known now: origin 11."),
     "what makes the key cannot be known": (lock(MADE), lock(replace(MADE, key=None)), "cautious", "it was origin 11."),
+    "the key becomes unknown": (lock(MADE), lock(replace(MADE, key="unknown")), "cautious", "can no longer be known; it was origin 11."),
+    "the key was unknown": (lock(replace(MADE, key="unknown")), lock(MADE), "cautious", "was made by unknown, and is made by origin 11"),
+    "other code, which pickles": (
+        lock(replace(MADE, code="11")),
+        lock(replace(MADE, code="22")),
+        "cautious",
+        "has other code, and pickles",
+    ),
+    "a window of the other time": (
+        windowed("TumblingEventTimeWindows, EventTimeTrigger, TimeWindow"),
+        windowed("TumblingProcessingTimeWindows, ProcessingTimeTrigger, TimeWindow"),
+        "loses-state",
+        "the timers of open windows are of the other time",
+    ),
+    "a window of a count": (
+        windowed("TumblingEventTimeWindows, EventTimeTrigger, TimeWindow"),
+        windowed("CountTumblingWindowAssigner, CountTrigger, CountWindow"),
+        "loses-state",
+        "Flink does not read the timers of a TimeWindow as those of a CountWindow",
+    ),
+    "a session": (
+        windowed("TumblingEventTimeWindows, EventTimeTrigger, TimeWindow"),
+        windowed("EventTimeSessionWindows, EventTimeTrigger, TimeWindow"),
+        "loses-state",
+        "only sessions keep which windows were merged",
+    ),
+    "a sliding window": (
+        windowed("TumblingEventTimeWindows, EventTimeTrigger, TimeWindow"),
+        windowed("SlidingEventTimeWindows, EventTimeTrigger, TimeWindow"),
+        "harmless",
+        "are emitted as they were",
+    ),
+    "a trigger of one's own": (
+        windowed("TumblingEventTimeWindows, EventTimeTrigger, TimeWindow"),
+        windowed("TumblingEventTimeWindows, EarlyEventTimeTrigger, TimeWindow"),
+        "cautious",
+        "whether open windows are emitted is not known",
+    ),
+    "another source": (
+        lock(replace(SOURCE, connector="FileSource")),
+        lock(replace(SOURCE, connector="KafkaSource")),
+        "loses-state",
+        "was FileSource, and is KafkaSource, which does not read",
+    ),
+    "another sink": (
+        lock(replace(SINK, connector="KafkaSink")),
+        lock(replace(SINK, connector="FileSink")),
+        "loses-state",
+        "Give it a uid of its own.",
+    ),
+    "another of the older sinks": (
+        lock(replace(PRINT, connector="PrintSinkFunction")),
+        lock(replace(PRINT, connector="DiscardingSink")),
+        "cautious",
+        "was PrintSinkFunction, and is DiscardingSink",
+    ),
+    "another query": (lock(QUERY), lock(replace(QUERY, plan="22")), "cautious", "computes something else than before"),
     "another function": (lock(MADE), lock(replace(MADE, function="Counter")), "cautious", "ran Count, and runs Counter"),
     "uids change places": (
         lock(MADE, TOTAL),
@@ -186,6 +249,19 @@ CASES: dict[str, tuple[Lock, Lock, Verdict, str]] = {
         "cautious",
         "migrate() makes the new of the old when it is read.",
     ),
+    "migrate() goes": (
+        lock(with_fields(2, DELAYS, migrates=True)),
+        lock(with_fields(2, DELAYS)),
+        "loses-state",
+        "the job fails at the first state that one of them has left. Keep migrate()",
+    ),
+    "migrate() goes, and a field gets another name": (
+        lock(with_fields(2, DELAYS, migrates=True)),
+        lock(with_fields(2, ("late", "dict"))),
+        "loses-state",
+        "Keep migrate()",
+    ),
+    "migrate() comes": (lock(with_fields(2, DELAYS)), lock(with_fields(2, DELAYS, migrates=True)), "harmless", "has a migrate() now"),
     "a version goes back": (
         lock(with_fields(2, DELAYS)),
         lock(with_fields(1, DELAYS)),

@@ -282,9 +282,77 @@ def test_a_key_is_known_by_the_values_that_its_function_was_made_with(read: Read
     assert keys[0] == keys[1] != keys[2]
 
 
-def test_a_key_that_depends_on_an_object_is_not_known(read: Read) -> None:
-    """What such an object does cannot be written down."""
-    assert by_uid(read(("lambda number: number % 3", "partial(remainder, Note(5, []))")))["by-lambda"].key is None
+@pytest.mark.parametrize("key", ["partial(remainder, Note(5, []))", "[7, 8, 9].index", "[Note].index", "Note"])
+def test_a_key_that_depends_on_an_object_is_not_known(read: Read, key: str) -> None:
+    """What such an object does cannot be written down; that it is not known can."""
+    assert by_uid(read(("lambda number: number % 3", key)))["by-lambda"].key == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        ("str.upper", "str.upper"),
+        ("str", "str"),
+        ("abs", "abs"),
+        ("math.floor", "math.floor"),
+        ("json.dumps", "json.dumps"),
+        ("Decimal", "decimal.Decimal"),
+    ],
+)
+def test_a_key_without_code_has_the_name_of_what_makes_it(read: Read, key: str, known: str) -> None:
+    """Of Python's, or of a library's."""
+    imports = "import json, math\nfrom decimal import Decimal\nfrom functools import partial"
+    lock = read(("from functools import partial", imports), ("lambda number: number % 3", key))
+    assert by_uid(lock)["by-lambda"].key == known
+
+
+def test_what_a_function_without_code_is_given_is_part_of_the_key(read: Read) -> None:
+    """As the base of a number."""
+    keys = [by_uid(read(("lambda number: number % 3", f"partial(int, base={base})")))["by-lambda"].key for base in (8, 8, 16)]
+    assert str(keys[0]).startswith("int ")
+    assert keys[0] == keys[1] != keys[2]
+
+
+CACHED = ("from functools import partial", "from functools import lru_cache, partial"), ("def rest(", "@lru_cache\ndef rest(")
+
+
+@pytest.mark.parametrize("key", ["rest", "lambda number: rest(number)"])
+def test_a_cached_function_is_looked_into(read: Read, key: str) -> None:
+    """Also where another one calls it."""
+    given = (*CACHED, ("lambda number: number % 3", key))
+    keys = [by_uid(read(*given, *more))["by-lambda"].key for more in ((), (("number % PARTS", "number & PARTS"),))]
+    assert str(keys[0]).startswith(("rest ", "<lambda> "))
+    assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize(
+    ("table", "changed"),
+    [
+        ("{1: 2, FIVE: 6}", "{1: 2, FIVE: 7}"),
+        ("[1, 2, 3]", "[1, 2, 4]"),
+        ("{1, 2, 3}", "{1, 2, 4}"),
+        ("tuple(range(3))", "tuple(range(4))"),
+        ('re.compile("a|b")', 're.compile("a|c")'),
+        ('re.compile("a")', 're.compile("a", re.I)'),
+    ],
+)
+def test_a_key_is_known_by_the_collections_of_its_module(read: Read, table: str, changed: str) -> None:
+    """What is in them when the lock is made."""
+    given = ("from functools import partial", "import re\nfrom functools import partial"), ("number % PARTS ", "hash((TABLE, number)) ")
+    parts = "PARTS = 4\nFIVE = 5\nTABLE = "
+    keys = [by_uid(read(*given, ("PARTS = 4", parts + each)))["by-function"].key for each in (table, table, changed)]
+    assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize("names", ["v[0] + v[1]", "by(v) + by(2)"])
+def test_two_lambdas_on_a_line_that_differ_in_an_operator_are_told_apart(read: Read, names: str) -> None:
+    """Their names and constants are the same."""
+    two = "by_rest.connect(numbers.key_by(lambda number: number % 5, Types.LONG()))"
+    line = f"numbers.connect(numbers).key_by(lambda v: {names}, lambda v: {names.replace('+', '-')}, Types.LONG())"
+    keys = str(by_uid(read((two, line)))["by-two"].key).split(", ")
+    swapped = line.replace("+", "_").replace("-", "+").replace("_", "-").replace("key-by", "key_by")
+    assert keys[0] != keys[1]
+    assert str(by_uid(read((two, swapped)))["by-two"].key).split(", ") == keys[::-1]
 
 
 @pytest.mark.parametrize(("line", "used"), [("from {} import PARTS", "PARTS"), ("import {} as parts", "parts.PARTS")])
@@ -322,3 +390,69 @@ def test_a_class_that_is_made_elsewhere_is_found(read: Read) -> None:
     (name, fields) = by_uid(read(("    count: int\n", "    count: int\n    latest: float\n")))["by-lambda"].pickles[0]
     assert name.endswith(".Note")
     assert [field for field, _ in fields] == ["count", "latest", "texts"]
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "fields"),
+    [
+        (("self.note.update(Note(value, []))", "kind = Note\n        self.note.update(kind(value, []))"), ".Note", ["count", "texts"]),
+        (("self.note.update(Note(value, []))", "self.note.update(Colour.RED)"), ".Colour", ["RED"]),
+        (("self.note.update(Note(value, []))", "self.note.update(Colour['RED'])"), ".Colour", ["RED"]),
+    ],
+    ids=["by another name", "a member", "a member by its name"],
+)
+def test_a_class_is_found_however_it_is_called(read: Read, change: tuple[str, str], name: str, fields: list[str]) -> None:
+    """By a name of the function's own; a member of an enumeration is made by nobody."""
+    colour = ("@dataclass\nclass Note:", "class Colour(Enum):\n    RED = 1\n\n\n@dataclass\nclass Note:")
+    lock = read(colour, ("from functools import partial", "from enum import Enum\nfrom functools import partial"), change)
+    ((found, held),) = by_uid(lock)["by-lambda"].pickles
+    assert found.endswith(name)
+    assert [field for field, _ in held] == fields
+
+
+def test_all_code_counts_of_what_pickles(read: Read) -> None:
+    """No type tells what is in a tuple; comments do not count, and what has typed states has types."""
+    before = by_uid(read())
+    assert before["by-lambda"].code is not None
+    assert before["by-two"].code is before["by-batch"].code is None
+    changed, noted = (
+        by_uid(read((old, new)))
+        for old, new in [
+            ("Note(value, [])", "Note(value, [0])"),
+            ("        yield value\n\n    def keep", "        yield value  # on\n\n    def keep"),
+        ]
+    )
+    assert changed["by-lambda"].code != before["by-lambda"].code == noted["by-lambda"].code
+
+
+ADDING = """\
+class Adding(AggregateFunction):
+    def create_accumulator(self):
+        return ()
+
+    def add(self, value, accumulator):
+        return (*accumulator, value)
+
+    def get_result(self, accumulator):
+        return len(accumulator)
+
+    def merge(self, acc_a, acc_b):
+        return acc_a + acc_b
+
+
+class Count("""
+
+
+@pytest.mark.parametrize("made", ["Adding()", "ADDING"])
+def test_code_counts_that_adds_up_what_is_in_a_state(read: Read, made: str) -> None:
+    """It is made in `open`, for the descriptor."""
+    descriptor = f'runtime_context.get_aggregating_state(AggregatingStateDescriptor("note", {made}, Types.PICKLED_BYTE_ARRAY()))'
+    given = (
+        ("from pyflink.datastream import Keyed", "from pyflink.datastream import AggregateFunction, Keyed"),
+        ("import ValueStateDescriptor", "import AggregatingStateDescriptor, ValueStateDescriptor"),
+        ("class Count(", ADDING if made == "Adding()" else ADDING.replace("class Count(", "ADDING = Adding()\n\n\nclass Count(")),
+        ('runtime_context.get_state(ValueStateDescriptor("note", Types.PICKLED_BYTE_ARRAY()))', descriptor),
+    )
+    before, after = (by_uid(read(*given, *more))["by-lambda"] for more in ((), (("(*accumulator, value)", "(value, *accumulator)"),)))
+    assert None not in (before.code, after.code)
+    assert before.code != after.code

@@ -25,7 +25,13 @@ AWKWARD = replace(
         HOURS,
     ),
 )
-FULL = replace(lock(KEYED, SOURCE, AWKWARD), dropped=(Dropped("a/b", "c/d", "why: not"), Dropped("*", None, "“ü”")))
+WINDOWS = replace(KEYED, uid="windows", code="c0de", window="TumblingEventTimeWindows, EventTimeTrigger, TimeWindow", key="unknown")
+MIGRATED = replace(KEYED, uid="migrated", states=(replace(HOURS, migrates=True),))
+QUERY = replace(SOURCE, uid="query", kind="table", plan="91a0")
+READ = replace(SOURCE, uid="read", connector="KafkaSource")
+FULL = replace(
+    lock(KEYED, SOURCE, AWKWARD, WINDOWS, MIGRATED, QUERY, READ), dropped=(Dropped("a/b", "c/d", "why: not"), Dropped("*", None, "“ü”"))
+)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -43,6 +49,13 @@ def test_the_order_of_a_merge_does_not_matter() -> None:
     first, _, second = rest.partition("  source:\n")
     assert parse(f"{head}operators:\n  source:\n{second}{first}", "flink.lock") == lock(KEYED, SOURCE)
     assert "OSError" not in text(lock(UNKNOWN))
+
+
+def test_a_state_without_a_word_about_migrate_has_none() -> None:
+    """As that of a function that has none."""
+    written = text(lock(MIGRATED))
+    assert "        migrates: true\n" in written
+    assert parse(written.replace("        migrates: true\n", ""), "flink.lock") == lock(replace(MIGRATED, states=(HOURS,)))
 
 
 def test_there_may_be_none(tmp_path: Path) -> None:

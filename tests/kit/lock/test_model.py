@@ -13,8 +13,13 @@ from jobkit import batches, states
 from jobkit.batches import Context, KeyedFunction
 from jobkit.errors import ConfigurationError
 from jobkit.graph import State
-from jobkit.lock import lock_of
-from pyflink.common import Types
+from jobkit.lock import Lock, lock_of
+from pyflink.common import Row, Types, WatermarkStrategy
+from pyflink.common.serialization import Encoder
+from pyflink.datastream.connectors.file_system import FileSink
+from pyflink.datastream.connectors.number_seq import NumberSequenceSource
+from pyflink.datastream.window import CountTrigger, GlobalWindows, PurgingTrigger
+from pyflink.table import StreamTableEnvironment
 
 from ..guardrails import jobs
 from ..guardrails.judging import built
@@ -125,3 +130,72 @@ def test_the_class_of_a_keyed_functions_state(kind: type[Any], fields: tuple[tup
     assert operator is not None
     state = next(state for state in operator.states if state.name == "states")
     assert (state.version, state.fields, state.migrates) == (3, fields, migrates)
+
+
+def test_a_window_operator_has_its_windows() -> None:
+    """Assigner, trigger and kind of window; no size."""
+    found = lock_of(states.discover(built(jobs.sound))).operator("sessions")
+    assert found is not None
+    assert found.window == "EventTimeSessionWindows, EventTimeTrigger, TimeWindow"
+
+    def build(env: Any) -> None:
+        windows = jobs.pairs(env).key_by(lambda value: value[0], Types.STRING()).window(GlobalWindows.create())
+        windows = windows.trigger(PurgingTrigger.of(CountTrigger.of(3)))
+        windows.reduce(lambda one, _: one).uid("counted").print().uid("out")
+
+    counted = lock_of(states.discover(built(build))).operator("counted")
+    assert counted is not None
+    assert counted.window == "GlobalWindows, PurgingTrigger(CountTrigger), GlobalWindow"
+
+
+def test_sources_and_sinks_have_their_connectors() -> None:
+    """Those of today, both halves of a sink, and those of before Flink 1.14."""
+
+    def build(env: Any) -> None:
+        numbers = env.from_source(NumberSequenceSource(0, 1), WatermarkStrategy.no_watermarks(), "numbers", Types.LONG()).uid("numbers")
+        texts = numbers.map(str, Types.STRING()).uid("texts")
+        texts.sink_to(FileSink.for_row_format("/tmp", Encoder.simple_string_encoder()).build()).uid("files")  # noqa: S108
+        texts.print().uid("out")
+
+    found = lock_of(states.discover(built(build)))
+    assert {operator.uid: operator.connector for operator in found.operators if operator.connector} == {
+        "numbers": "NumberSequenceSource",
+        "files": "FileSink",
+        "Sink Committer: files": "FileSink",
+        "out": "PrintSinkFunction",
+    }
+
+
+def _queries(*queries: str) -> Lock:
+    def build(env: Any) -> None:
+        tables = StreamTableEnvironment.create(env)
+        row = Types.ROW_NAMED(["k", "v", "w"], [Types.LONG(), Types.LONG(), Types.LONG()])
+        rows = env.from_collection([Row(1, 2, 3)], row).uid("rows")
+        tables.create_temporary_view("numbers", rows)
+        for query in queries:
+            name = query.partition("(")[0].split()[-1].lower()
+            found = tables.to_changelog_stream(tables.sql_query(query)).map(lambda row: row[1], Types.LONG()).uid(f"{name}-map")
+            found.print().uid(f"{name}-out")
+
+    return lock_of(states.discover(built(build)))
+
+
+MINIMUM = "SELECT k, MIN(v) FROM numbers GROUP BY k"
+
+
+def test_a_query_has_a_digest_of_what_it_computes() -> None:
+    """Its uids and its names are the same for another aggregate, or another column."""
+    found = [_queries(query) for query in (MINIMUM, MINIMUM, MINIMUM.replace("MIN(v)", "MIN(w)"))]
+    plans = [{operator.uid: operator.plan for operator in each.operators if operator.kind == "table"} for each in found]
+    assert plans[0] == plans[1] != plans[2]
+    assert plans[0].keys() == plans[2].keys()
+    assert None not in plans[0].values()
+
+
+def test_a_query_that_is_added_changes_nothing_of_another() -> None:
+    """The planner numbers its operators in the names, and the next job has other numbers for all of them."""
+    alone, added = _queries(MINIMUM), _queries("SELECT k, SUM(w) FROM numbers GROUP BY k", MINIMUM)
+    for operator in alone.operators:
+        if operator.uid.startswith("min"):
+            assert added.operator(operator.uid) == operator
+            assert "[" not in operator.name

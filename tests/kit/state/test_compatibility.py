@@ -373,3 +373,22 @@ def test_a_map_is_told_from_other_states_without_a_lock(stored: str, kind: str) 
     assert only(judged([held], lock(replace(KEYED, states=(replace(COUNT, kind=kind),))))).verdict == "incompatible"
     same = replace(COUNT, kind="map" if stored == "map" else "list")
     assert only(judged([held], lock(replace(KEYED, states=(same,))))).verdict == "unknown"
+
+
+def test_what_a_broadcast_state_is_read_as_must_be_known() -> None:
+    """When the descriptor was not found the lock says so, and the state is not simply restored."""
+    ruled = replace(KEYED, states=(State("count", "broadcast", "unknown"),), unknown=True, why="the descriptor of “count” was not found")
+    held = replace(HELD, keyed_states=(), keyed_handles=(), operator_states=("count",))
+    found = only(judged([held], lock(ruled), lock(ruled)))
+    assert found.verdict == "unknown"
+    assert "the descriptor of “count” was not found" in str(found.reason)
+
+
+def test_another_query_is_noted() -> None:
+    """Its state is restored, and may mean something else; of one that holds nothing it does not matter."""
+    query = replace(JAVA, kind="table", plan="11")
+    held = replace(POSITION, id="e0", uid="marks", operator_states=(), has_raw_state=True)
+    for state in (held, replace(held, bytes=0, has_raw_state=False)):
+        found = only(judged([state], lock(replace(query, plan="22")), lock(query)))
+        assert found.verdict == "restored"
+        assert "computes something else" in str(found.reason)

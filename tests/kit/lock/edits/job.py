@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 
 from jobkit import batches, evolution
 from jobkit.batches import Batching, KeyedFunction
-from pyflink.common import Time, Types, WatermarkStrategy
+from pyflink.common import Row, Time, Types, WatermarkStrategy
 from pyflink.common.watermark_strategy import TimestampAssigner
 from pyflink.datastream import (
     AggregateFunction,
     DataStream,
     FlatMapFunction,
     KeyedBroadcastProcessFunction,
+    KeyedCoProcessFunction,
     KeyedProcessFunction,
     KeyedStream,
     MapFunction,
@@ -29,9 +30,23 @@ from pyflink.datastream import (
     RuntimeContext,
     StreamExecutionEnvironment,
 )
+from pyflink.datastream.connectors.file_system import FileSource, StreamFormat
 from pyflink.datastream.connectors.number_seq import NumberSequenceSource
-from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, StateTtlConfig, ValueStateDescriptor
-from pyflink.datastream.window import SlidingEventTimeWindows, TumblingEventTimeWindows
+from pyflink.datastream.state import (
+    AggregatingStateDescriptor,
+    ListStateDescriptor,
+    MapStateDescriptor,
+    ReducingStateDescriptor,
+    StateTtlConfig,
+    ValueStateDescriptor,
+)
+from pyflink.datastream.window import (
+    EventTimeSessionWindows,
+    SlidingEventTimeWindows,
+    TumblingEventTimeWindows,
+    TumblingProcessingTimeWindows,
+)
+from pyflink.table import StreamTableEnvironment
 
 KEYS = 4
 RESTARTED = 1000
@@ -374,6 +389,127 @@ class Governed(KeyedBroadcastProcessFunction):
 
 def policy(streams: Streams, at: str) -> DataStream:
     return streams.keyed.connect(streams.numbers.broadcast(POLICY)).process(Governed(at), Types.STRING()).uid(f"{at}.policy")
+
+
+# a broadcast, of a descriptor that is kept somewhere else
+
+
+class Descriptors:
+    LIMITS = MapStateDescriptor("limits", Types.STRING(), Types.LONG())
+
+
+class Limited(KeyedBroadcastProcessFunction):
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def process_element(self, value: int, ctx: Any) -> Iterator[str]:
+        limit = ctx.get_broadcast_state(Descriptors.LIMITS).get("limit")
+        yield said(self.at, ctx.get_current_key(), value, limit=limit)
+
+    def process_broadcast_element(self, value: int, ctx: Any) -> Iterator[str]:
+        if value < RESTARTED:
+            ctx.get_broadcast_state(Descriptors.LIMITS).put("limit", value)
+        return iter(())
+
+
+def limits(streams: Streams, at: str) -> DataStream:
+    numbers = streams.numbers.broadcast(Descriptors.LIMITS)
+    return streams.keyed.connect(numbers).process(Limited(at), Types.STRING()).uid(f"{at}.limits")
+
+
+# two inputs
+
+
+class Both(KeyedCoProcessFunction):
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.both = runtime_context.get_state(ValueStateDescriptor("both", Types.LONG()))
+
+    def process_element1(self, value: int, ctx: KeyedCoProcessFunction.Context) -> Iterator[str]:
+        both = self.both.value()
+        yield said(self.at, ctx.get_current_key(), value, both=both)
+        self.both.update((both or 0) + 1)
+
+    def process_element2(self, value: int, ctx: KeyedCoProcessFunction.Context) -> Iterator[str]:
+        return iter(())
+
+
+def both(streams: Streams, at: str) -> DataStream:
+    return streams.keyed.connect(streams.keyed).process(Both(at), Types.STRING()).uid(f"{at}.both")
+
+
+# what PyFlink adds up
+
+
+class Mean(AggregateFunction):
+    def create_accumulator(self) -> tuple[int, int]:
+        return 0, 0
+
+    def add(self, value: int, accumulator: tuple[int, int]) -> tuple[int, int]:
+        number, total = accumulator
+        return number + 1, total + value
+
+    def get_result(self, accumulator: tuple[int, int]) -> float:
+        number, total = accumulator
+        return total / number if number else 0.0
+
+    def merge(self, acc_a: tuple[int, int], acc_b: tuple[int, int]) -> tuple[int, int]:
+        return acc_a[0] + acc_b[0], acc_a[1] + acc_b[1]
+
+
+class Added(KeyedProcessFunction):
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.sum = runtime_context.get_reducing_state(ReducingStateDescriptor("sum", lambda one, other: one + other, Types.LONG()))
+        self.mean = runtime_context.get_aggregating_state(AggregatingStateDescriptor("mean", Mean(), Types.PICKLED_BYTE_ARRAY()))
+
+    def process_element(self, value: int, ctx: KeyedProcessFunction.Context) -> Iterator[str]:
+        sum_ = self.sum.get()
+        mean = self.mean.get()
+        yield said(self.at, ctx.get_current_key(), value, sum=sum_, mean=mean)
+        self.sum.add(1)
+        self.mean.add(value)
+
+
+def added(streams: Streams, at: str) -> DataStream:
+    return streams.keyed.process(Added(at), Types.STRING()).uid(f"{at}.added")
+
+
+# a tuple, pickled
+
+
+class Paired(KeyedProcessFunction):
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self.paired = runtime_context.get_state(ValueStateDescriptor("paired", Types.PICKLED_BYTE_ARRAY()))
+
+    def process_element(self, value: int, ctx: KeyedProcessFunction.Context) -> Iterator[str]:
+        number, _ = self.paired.value() or (None, None)
+        yield said(self.at, ctx.get_current_key(), value, number=number)
+        self.paired.update(((number or 0) + 1, value))
+
+
+def paired(streams: Streams, at: str) -> DataStream:
+    return streams.keyed.process(Paired(at), Types.STRING()).uid(f"{at}.paired")
+
+
+# a query
+
+
+def query(streams: Streams, at: str) -> DataStream:
+    tables = StreamTableEnvironment.create(streams.source.get_execution_environment())
+    fields = Types.ROW_NAMED(["k", "v", "unit", "unread"], [Types.LONG()] * 4)
+    rows = streams.numbers.map(lambda number: Row(number % KEYS, number, 1, 0), fields).uid(f"{at}.rows")
+    tables.create_temporary_view(f"numbers_{at}", rows)
+    table = tables.sql_query(f"SELECT k, SUM(v) AS total, MAX(v) AS latest FROM numbers_{at} GROUP BY k")  # noqa: S608
+    changes = tables.to_changelog_stream(table).filter(lambda row: "BEFORE" not in row.get_row_kind().name).uid(f"{at}.after")
+    return changes.map(lambda row: said(at, row[0], row[2], total=row[1]), Types.STRING()).uid(f"{at}.query")
 
 
 # how far the source has read

@@ -57,9 +57,16 @@ BRANCHES: Mapping[str, Branch] = {
     "aggregated": Branch({"gathered": _always(EACH)}, {"gathered": 0}),
     "rules": Branch({"rule": _always(LEFT[-1])}),
     "policy": Branch({"rule": _always(LEFT[-1])}),
+    "limits": Branch({"limit": _always(LEFT[-1])}),
+    "both": Branch({"both": _always(EACH)}),
+    "added": Branch({"sum": _always(EACH), "mean": lambda key: sum(LEFT[key::KEYS]) / EACH}),
+    "paired": Branch({"number": _always(EACH)}),
+    "query": Branch({"total": lambda key: sum(LEFT[key::KEYS]) + GIVEN[key]}),
     "position": Branch({"has_read": lambda _: True}, {"has_read": False}),
     "batch": Branch({"count": _always(EACH), "latest": lambda key: LAST + key}, {"count": 0, "latest": -1}),
 }
+QUIET = {"window", "aggregated"}
+"""Those that say nothing of a number before a window is closed; beside them another must run, which says what was counted."""
 
 
 def read(lines: Iterable[Line], branch: Branch, missing: frozenset[str]) -> dict[int, dict[str, Any]] | None:

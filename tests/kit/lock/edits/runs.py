@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +29,7 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
-from .outcomes import BRANCHES, GIVEN, LEFT, Line, Outcome, judge, read
+from .outcomes import BRANCHES, GIVEN, LEFT, QUIET, Line, Outcome, judge, read
 from .table import EDITS, Edit
 
 _JOB = (Path(__file__).parent / "job.py").read_text(encoding="utf-8")
@@ -212,6 +212,21 @@ class Runs:
             self._left[name] = snapshot, built.lock
         return self._left[name]
 
+    def _pass_on(self, parts: Sequence[Part], configuration: Mapping[str, str], snapshot: Path) -> tuple[Path, Lock]:
+        """Start a job from a snapshot, give it nothing to read, and return a savepoint of it, and its lock."""
+        values = {**configuration, "execution.state-recovery.path": snapshots.address(snapshot)}
+        _, built = self.build(parts, [], values)
+        job = self.submit(built)
+        rest = self._cluster.rest
+        until(lambda: self._runs(job), what="the job between runs", seconds=_SECONDS)
+        savepoint = rest.savepoint(job, self._folder / "savepoints")
+        rest.cancel(job)
+        return savepoint, built.lock
+
+    def _runs(self, job: str) -> bool | None:
+        self._require_running(job)
+        return self._cluster.rest.is_running(job) or None
+
     def _checkpoint(self, job: str) -> Path | None:
         return next((each.path for each in self._cluster.rest.history(job) if each.status == "COMPLETED"), None)
 
@@ -243,12 +258,15 @@ class Runs:
         after = f"_{self._count}" if first.configuration.get("python.execution-mode", first.mode) == "thread" else ""
         names = [each.branch if alone else each.slug for each in edits]
         olds = [Part(name, each.branch, f"job_{name}{before}") for each, name in zip(edits, names, strict=True)]
-        news = [Part(name, each.branch, f"job_{name}{after}", each.changes) for each, name in zip(edits, names, strict=True)]
-        if not alone:
+        news = [Part(name, each.branch, f"job_{name}{after}", each.before + each.changes) for each, name in zip(edits, names, strict=True)]
+        if not alone or first.branch in QUIET:
             olds.insert(0, Part("plain", "count", f"job_plain{before}"))
             news.insert(0, Part("plain", "count", f"job_plain{after}"))
         self._complete()
         snapshot, lock = self.leave(olds, old_configuration, first.snapshot)
+        if first.before:
+            between = [replace(old, module=f"{old.module}_{self._count}", changes=first.before) for old in olds]
+            snapshot, lock = self._pass_on(between, old_configuration, snapshot)
         values = {**old_configuration, "execution.state-recovery.path": snapshots.address(snapshot), **first.configuration}
         tag, built = self.build(news, GIVEN, values)
         found, failed = self._observe(tag, built, edits, alone=alone)

@@ -13,7 +13,7 @@ from typing import Any
 
 from jobkit.lock import Verdict
 
-from .outcomes import Outcome
+from .outcomes import EACH, Outcome
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -39,6 +39,7 @@ class Edit:
         alone: Whether it needs a job of its own; otherwise it shares one with others, each in a branch of its own.
         right: What counts as right, by state, where the edit changes its form.
         missing: The states that the edited branch no longer reads.
+        before: What an edit before this one has changed, whose job was started from the state and has met no record.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Edit:
     alone: bool = False
     right: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     missing: frozenset[str] = frozenset()
+    before: tuple[tuple[str, str], ...] = ()
 
     @property
     def job(self) -> tuple[object, ...]:
@@ -77,6 +79,7 @@ _FATES = {
         "an operator's uid is renamed",
         "a keyed operator is removed",
         "a keyed operator no longer asks for its state",
+        "a state of two inputs is renamed",
         "a broadcast state is renamed",
         "a broadcast state is removed",
         "the source's uid is renamed",
@@ -84,6 +87,7 @@ _FATES = {
     },
     "new": {
         "a keyed operator is added",
+        "a query is added before another",
         "a map before a key_by is removed",
         "a map is no longer chained",
         "a stateless operator's maximum parallelism",
@@ -148,6 +152,18 @@ _TIMER = """
 _TUMBLING = "windows = streams.keyed.window(TumblingEventTimeWindows.of(Time.milliseconds(500)))\n    return windows.process("
 _SAME = 'streams.numbers.map(same, Types.LONG()).uid(f"{at}.same")'
 _MAPPED = 'numbers.key_by(lambda number: f"{number % KEYS}", Types.STRING()).process(Count(at), Types.STRING()).uid(f"{at}.mapped")'
+_LIMITS = 'MapStateDescriptor("limits", Types.STRING(), Types.LONG())'
+_MEAN = 'get_aggregating_state(AggregatingStateDescriptor("mean", Mean(), Types.PICKLED_BYTE_ARRAY()))'
+_SOURCE = 'env.from_source(NumberSequenceSource(0, ENDLESS), WatermarkStrategy.no_watermarks(), "source", Types.LONG()).uid("source")'
+_FILES = (
+    "env.from_source(FileSource.for_record_stream_format(StreamFormat.text_line_format(), __file__).build(), "
+    'WatermarkStrategy.no_watermarks(), "source").uid("source").map(len, Types.LONG()).uid("lengths")'
+)
+_MORE = (
+    '    more = tables.to_data_stream(tables.sql_query(f"SELECT v FROM numbers_{at}"))\n'
+    '    more.map(lambda row: row[0], Types.LONG()).uid(f"{at}.more").print().uid(f"{at}.printed")\n    table = tables'
+)
+_GATHERED = "said(self.at, key, context.window().end, gathered=len(list(elements)))"
 _RULES = 'MapStateDescriptor("rules", Types.STRING(), Types.LONG())'
 _GATHER = 'windows.process(Gathered(at), Types.STRING()).uid(f"{at}.window")'
 _NOTE = "class Note:\n    count: int = 0\n"
@@ -227,7 +243,7 @@ EDITS = (
     edit(
         "a value's type: PICKLED_BYTE_ARRAY to LONG",
         "note",
-        ("Types.PICKLED_BYTE_ARRAY()", "Types.LONG()"),
+        ('"note", Types.PICKLED_BYTE_ARRAY()', '"note", Types.LONG()'),
         ("note=note and note.count", "note=note"),
         ("note = note or Note()", "note = 1"),
         ("        note.count += 1\n", ""),
@@ -452,6 +468,83 @@ EDITS = (
         cause="AttributeError: Can't get attribute 'Note'",
         verdict="cautious",
     ),
+    edit(
+        "a pickled tuple's fields change places",
+        "paired",
+        ("number, _ = self.paired", "_, number = self.paired"),
+        ("((number or 0) + 1, value)", "(value, (number or 0) + 1)"),
+        outcome="garbage",
+        cause="number reads 36 instead of 10",
+        verdict="cautious",
+    ),
+    # two inputs
+    edit(
+        "a state of two inputs is renamed",
+        "both",
+        ('ValueStateDescriptor("both"', 'ValueStateDescriptor("pair"'),
+        outcome="lost",
+        cause="both reads None",
+        verdict="loses-state",
+    ),
+    edit(
+        "a state of two inputs: LONG to DOUBLE",
+        "both",
+        ('ValueStateDescriptor("both", Types.LONG())', 'ValueStateDescriptor("both", Types.DOUBLE())'),
+        ("self.both.update((both or 0) + 1)", "self.both.update((both or 0) + 1.0)"),
+        outcome="garbage",
+        cause="both reads 5e-323 instead of 10",
+        verdict="loses-state",
+    ),
+    # what PyFlink adds up
+    edit(
+        "a reducing state's type: LONG to DOUBLE",
+        "added",
+        ("one + other, Types.LONG())", "one + other, Types.DOUBLE())"),
+        ("self.sum.add(1)", "self.sum.add(1.0)"),
+        outcome="garbage",
+        cause="sum reads 5e-323 instead of 10",
+        verdict="loses-state",
+    ),
+    edit("a reducing state's function", "added", ("one, other: one + other", "one, other: max(one, other)"), verdict="cautious"),
+    edit(
+        "an aggregating state's accumulator, pickled",
+        "added",
+        (
+            "        number, total = accumulator\n        return number + 1, total + value\n",
+            "        total, number = accumulator\n        return total + value, number + 1\n",
+        ),
+        ("        number, total = accumulator\n        return total /", "        total, number = accumulator\n        return total /"),
+        outcome="garbage",
+        cause="mean reads",
+        verdict="cautious",
+    ),
+    edit(
+        "an aggregating state becomes a list",
+        "added",
+        (_MEAN, 'get_list_state(ListStateDescriptor("mean", Types.PICKLED_BYTE_ARRAY()))'),
+        ("mean = self.mean.get()", "mean = list(self.mean.get())"),
+        outcome="garbage",
+        cause="mean reads",
+        verdict="loses-state",
+    ),
+    # queries
+    edit(
+        "a query adds up another column",
+        "query",
+        ("SUM(v)", "SUM(unit)"),
+        right={"total": EACH + 1},
+        outcome="garbage",
+        cause="total reads",
+        verdict="cautious",
+    ),
+    edit(
+        "a query is added before another",
+        "query",
+        (
+            "    table = tables",
+            _MORE,
+        ),
+    ),
     # time to live
     edit("a time to live is added", "count", (_GET_COUNT, _EXPIRING), verdict="cautious"),
     edit("a time to live is changed", "fresh", ("Time.days(1)", "Time.days(7)"), verdict="cautious"),
@@ -579,6 +672,31 @@ EDITS = (
         (_TUMBLING, _TUMBLING.replace("TumblingEventTimeWindows.of(", "SlidingEventTimeWindows.of(Time.milliseconds(1000), ")),
     ),
     edit(
+        "a window of event time becomes one of processing time",
+        "window",
+        (_TUMBLING, _TUMBLING.replace("EventTime", "ProcessingTime")),
+        outcome="lost",
+        cause="gathered reads 0 instead of 10",
+        verdict="loses-state",
+    ),
+    edit(
+        "a tumbling window becomes a session",
+        "window",
+        (_TUMBLING, _TUMBLING.replace("TumblingEventTimeWindows.of(", "EventTimeSessionWindows.with_gap(")),
+        outcome="lost",
+        cause="gathered reads 0 instead of 10",
+        verdict="loses-state",
+    ),
+    edit(
+        "a window of time becomes one of a count",
+        "window",
+        (_TUMBLING, "windows = streams.keyed.count_window(2)\n    return windows.process("),
+        (_GATHERED, _GATHERED.replace("context.window().end", "10**9")),
+        outcome="failed",
+        cause="new priority queue serializer must not be incompatible",
+        verdict="loses-state",
+    ),
+    edit(
         "a window's process becomes an aggregate",
         "window",
         (_GATHER, 'windows.aggregate(Number(), Result(at), accumulator_type=Types.LONG(), output_type=Types.STRING()).uid(f"{at}.window")'),
@@ -613,6 +731,15 @@ EDITS = (
         ('.put("rule", value)', '.put("rule", float(value))'),
         outcome="garbage",
         cause="rule reads 1.93e-322",
+        verdict="loses-state",
+    ),
+    edit(
+        "a broadcast state's type, of a descriptor kept elsewhere: LONG to DOUBLE",
+        "limits",
+        (_LIMITS, _LIMITS.replace("LONG", "DOUBLE")),
+        ('.put("limit", value)', '.put("limit", float(value))'),
+        outcome="garbage",
+        cause="limit reads 1.93e-322",
         verdict="loses-state",
     ),
     edit(
@@ -666,6 +793,14 @@ EDITS = (
         ('uid("source")', 'uid("numbers")'),
         outcome="refused",
         cause="Cannot map checkpoint/savepoint state for operator",
+        verdict="loses-state",
+    ),
+    edit(
+        "another source, by the same uid",
+        "position",
+        (_SOURCE, _FILES),
+        outcome="failed",
+        cause="Exception",  # of the source's coordinator or of its reader, whichever comes first
         verdict="loses-state",
     ),
     edit(
@@ -742,7 +877,6 @@ EDITS = (
         (_PAIR, "Types.ROW([Types.LONG(), Types.STRING()])"),
         ("pair=pair)", "pair=pair and list(pair))"),
         ('self.pair.update((value, "text"))', 'self.pair.update(Row(value, "text"))'),
-        ("from pyflink.common import Time", "from pyflink.common import Row, Time"),
         verdict="cautious",
         mode="thread",
     ),
@@ -803,6 +937,16 @@ EDITS = (
         "batch",
         (_ACCOUNT, _FIELD),
         (_VERSION, "    version = 2\n"),
+        outcome="failed",
+        cause="has version 2 and no migrate for it",
+        verdict="loses-state",
+        mode="thread",
+    ),
+    edit(
+        "a KeyedFunction's migrate() is removed, while states of the version before are left",
+        "batch",
+        (_MIGRATE, "    version = 2\n"),
+        before=((_ACCOUNT, _FIELD), (_VERSION, _MIGRATE)),
         outcome="failed",
         cause="has version 2 and no migrate for it",
         verdict="loses-state",

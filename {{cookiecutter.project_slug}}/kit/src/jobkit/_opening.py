@@ -9,7 +9,8 @@ import pickle
 import sys
 import threading
 import time
-from types import ModuleType
+from functools import partial
+from types import MethodType, ModuleType
 from typing import Any, TextIO
 
 from pyflink.datastream.functions import RuntimeContext
@@ -160,6 +161,19 @@ def _known_maps(function: Any) -> list[dict[str, Any]]:
     return [{"name": entry.get_name(), "type": repr(entry.type_info), **_versioned(entry)} for entry in maps]
 
 
+def _kept_for_later(holder: Any, notes: _Notes, depth: int = 2) -> str | None:
+    """Return a method that asks for states and that an object keeps: which it will ask for cannot be seen."""
+    for name, value in vars(holder).items() if hasattr(holder, "__dict__") else ():
+        method = value.func if isinstance(value, partial) else value
+        if isinstance(method, MethodType) and method.__self__ is notes and method.__name__.endswith("_state"):
+            return f"{method.__name__}, as {name},"
+        if depth and value is not notes and not isinstance(value, (type, ModuleType, MethodType, _Anything)):
+            found = _kept_for_later(value, notes, depth - 1)
+            if found is not None:
+                return found
+    return None
+
+
 def _answer(pickled: bytes, parameters: dict[str, str], answer: dict[str, Any]) -> None:
     notes = _Notes(parameters)
     try:
@@ -167,6 +181,9 @@ def _answer(pickled: bytes, parameters: dict[str, str], answer: dict[str, Any]) 
         _open(function, notes)
         answer["descriptors"] = _known_maps(function)
         described = function.described() if type(function).__module__.startswith("jobkit.") and hasattr(function, "described") else {}
+        late = _kept_for_later(function, notes)
+        if late is not None:
+            answer["unknown"] = f"open() keeps {late} for later"
         answer["states"] = [{**state, **described.get(state["name"], {})} for state in notes.states]
     except BaseException as error:  # noqa: BLE001 - the user's code may raise anything, SystemExit too
         text = str(error).strip().splitlines()

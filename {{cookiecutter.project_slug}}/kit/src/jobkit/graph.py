@@ -17,6 +17,8 @@ from .options import Setting
 from .origins import Origins, shown
 from .payloads import UserDefinedDataStreamFunction
 
+UNKNOWN = "unknown"
+"""The type of a broadcast state whose descriptor was not found."""
 _FUNCTION_KINDS = {number: name.lower().replace("_", "-") for name, number in UserDefinedDataStreamFunction.FunctionType.items()}
 
 
@@ -27,7 +29,7 @@ class State:
     Attributes:
         name: The name under which Flink stores it.
         kind: `value`, `list`, `map`, `reducing`, `aggregating` or `broadcast`.
-        type: The full type, as PyFlink writes it.
+        type: The full type, as PyFlink writes it; `unknown` when it was not found.
         ttl: The time to live, when it is renewed and what is seen of what has expired; None when it never expires.
         version: Of the class of a `jobkit.batches.KeyedFunction`'s state, or of one of `jobkit.evolution`'s; None where there is none.
         fields: Names and types of that class's fields, in their order.
@@ -42,7 +44,7 @@ class State:
     ttl: str | None = None
     version: int | None = None
     fields: tuple[tuple[str, str], ...] = ()
-    migrates: bool = field(default=False, compare=False)
+    migrates: bool = False
     file: str | None = field(default=None, compare=False)
     line: int | None = field(default=None, compare=False)
 
@@ -86,6 +88,8 @@ class Operator:
         inputs: Stream node ids that it reads from.
         node: Its own stream node id: changes from build to build.
         python: The pickled functions of a Python operator, head first.
+        connector: The class of the source or sink that it runs, of Flink's or of a connector; None when it is another operator.
+        plan: What the SQL planner says that it computes; None when it did not make it.
     """
 
     uid: str | None
@@ -108,6 +112,8 @@ class Operator:
     random_states: tuple[State, ...] = ()
     key_type: str | None = None
     execution_mode: str | None = None
+    connector: str | None = None
+    plan: str | None = None
 
     @property
     def label(self) -> str:
@@ -239,6 +245,8 @@ def _job(env: StreamExecutionEnvironment, j_graph: Any, steps: dict[int, list[ui
                 states=_broadcast(members[0]) if members and (not infos or "broadcast" in kind) else (),
                 key_type=transformations.key_type(members[0].j) if kind in transformations.KEYED_KINDS and members else None,
                 execution_mode=None if python is None else java.execution_mode(python),
+                connector=transformations.connector(members[0].j) if kind in {"source", "sink"} and members else None,
+                plan=uids.content(place) if place and place.table else None,
             )
         )
     settings = options.read(env._j_stream_execution_environment.getConfiguration(), j_graph)
@@ -247,7 +255,8 @@ def _job(env: StreamExecutionEnvironment, j_graph: Any, steps: dict[int, list[ui
 
 
 def _broadcast(step: uids.Step) -> tuple[State, ...]:
-    return tuple(State(name, "broadcast", "unknown") for name in transformations.broadcast_names(step.j))
+    types = dict(step.origin.broadcasts) if step.origin else {}
+    return tuple(State(name, "broadcast", types.get(name, UNKNOWN)) for name in transformations.broadcast_names(step.j))
 
 
 def _member(step: uids.Step) -> Member:

@@ -12,7 +12,7 @@ from traceback import walk_tb
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pyflink.datastream.data_stream import DataStream, DataStreamSink
+from pyflink.datastream.data_stream import BroadcastConnectedStream, DataStream, DataStreamSink
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,12 +30,14 @@ class Origin:
         file: The Python file of that call.
         line: Its line.
         tip: Whether the call returned the transformation, so that the user's `.uid()` reaches it.
+        broadcasts: Names and types, as PyFlink writes them, of the broadcast states that it was connected with.
     """
 
     api: str
     file: str
     line: int
     tip: bool = True
+    broadcasts: tuple[tuple[str, str], ...] = ()
 
 
 def shown(file: str) -> str:
@@ -94,7 +96,7 @@ class Origins(AbstractContextManager["Origins"]):
             self._origins[self._last] = replace(self._origins[self._last], tip=False)
         self._call, self._last = call, transformation
         name = call.f_code.co_name
-        self._origins[transformation] = Origin(name, user.f_code.co_filename, user.f_lineno)
+        self._origins[transformation] = Origin(name, user.f_code.co_filename, user.f_lineno, broadcasts=_broadcasts(frame))
 
 
 def summary(error: Exception) -> str:
@@ -113,6 +115,14 @@ def raised_at(error: Exception) -> str | None:
     places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__) if not _is_library(frame)]
     own = [(file, line) for file, line in places if not file.startswith((*_INSTALLED, "<frozen"))]
     return f"{own[-1][0]}:{own[-1][1]}" if own else None
+
+
+def _broadcasts(frame: FrameType) -> tuple[tuple[str, str], ...]:
+    """Return names and types of the broadcast states whose descriptors PyFlink's `process` was given; Flink gets the names alone."""
+    stream = frame.f_locals.get("self")
+    if not isinstance(stream, BroadcastConnectedStream):
+        return ()
+    return tuple((entry.get_name(), repr(entry.type_info)) for entry in stream.broadcast_state_descriptors)
 
 
 def _boundary(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None]:

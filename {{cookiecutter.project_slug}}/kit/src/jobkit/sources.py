@@ -6,6 +6,7 @@ import ast
 import builtins
 import inspect
 import linecache
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ _STDLIB = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
 NOT_THE_USERS = ("pyflink", "jobkit", "py4j", "apache_beam")
 _UNKNOWN = object()
+_MAKERS = ("pyflink.common.typeinfo", "pyflink.datastream.state")
+"""Where the classes are that only describe."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -98,6 +101,28 @@ class Body:
                     found[alias.asname or alias.name] = _attribute(_module(statement.module), alias.name)
         return found
 
+    def made(self, expression: ast.expr) -> Any:
+        """Return the object that an expression stands for, also when that calls PyFlink to make it, as `Types.LONG()` does; else None."""
+        try:
+            return self._made(expression)
+        except Exception:  # noqa: BLE001 - an argument is only known when it runs, or PyFlink does not take it
+            return None
+
+    def _made(self, expression: ast.expr) -> Any:
+        if isinstance(expression, ast.Constant):
+            return expression.value
+        if isinstance(expression, (ast.List, ast.Tuple)):
+            return list(map(self._made, expression.elts))
+        called = self._resolve(expression.func if isinstance(expression, ast.Call) else expression)
+        if called is _UNKNOWN:
+            raise LookupError(ast.unparse(expression))
+        if not isinstance(expression, ast.Call):
+            return called
+        if not str(getattr(called, "__module__", "")).startswith(_MAKERS):
+            raise LookupError(ast.unparse(expression))
+        named = {keyword.arg: self._made(keyword.value) for keyword in expression.keywords if keyword.arg}
+        return called(*map(self._made, expression.args), **named)
+
     def constant(self, name: str) -> ast.expr | None:
         """Return what a name stands for, when that is written as a number or text, or a tuple of such, in its module or another.
 
@@ -111,6 +136,26 @@ class Body:
             return _written_in(self.file, name)
         module = self.function.__globals__[first]
         return _written_in(str(getattr(module, "__file__", "")), rest) if isinstance(module, ModuleType) else None
+
+    def table(self, name: str) -> Any:
+        """Return the collection or pattern that its module, or another of its package, has by a name; None for anything else.
+
+        Args:
+            name: One of its module's, or `module.NAME`, or `Class.NAME`.
+        """
+        first = name.partition(".")[0]
+        code = self.function.__code__
+        if first in (*code.co_varnames, *code.co_freevars) or first not in self.function.__globals__ or first.startswith("__"):
+            return None
+        scope = self.function.__globals__[first]
+        own = (self.function.__module__ or "").split(".")[0]
+        if (
+            isinstance(scope, (ModuleType, type))
+            and (scope.__name__ if isinstance(scope, ModuleType) else scope.__module__).split(".")[0] != own
+        ):
+            return None
+        found = self.resolve(ast.parse(name, mode="eval").body)
+        return found if isinstance(found, (dict, list, tuple, set, frozenset, re.Pattern)) else None
 
     def held(self) -> dict[str, Any]:
         """Return the values that it has from outside of its code: of the function around it, and attributes, its own and of those."""
@@ -152,6 +197,7 @@ class _Super:
 
 def body(callee: Any) -> Body | None:
     """Return the user's Python function behind something callable, or None when it is a library's or no Python."""
+    callee = _uncached(callee)
     if isinstance(callee, MethodType) and isinstance(callee.__func__, FunctionType):
         found = Body(callee.__func__, callee.__self__)
     elif isinstance(callee, FunctionType):
@@ -165,6 +211,15 @@ def body(callee: Any) -> Body | None:
     if isinstance(inner, FunctionType) and inner is not found.function:
         found = Body(inner, found.instance)
     return found if is_users(found.function) else None
+
+
+def _uncached(callee: Any) -> Any:
+    """Return the function, or method, that `functools.lru_cache` or its like has wrapped into an object without code."""
+    if isinstance(callee, MethodType) and not isinstance(callee.__func__, FunctionType):
+        inner = _uncached(callee.__func__)
+        return MethodType(inner, callee.__self__) if isinstance(inner, FunctionType) else callee
+    inner = None if isinstance(callee, (FunctionType, type)) else inspect.getattr_static(callee, "__wrapped__", None)
+    return inner if isinstance(inner, FunctionType) else callee
 
 
 def is_users(function: FunctionType) -> bool:
@@ -269,18 +324,33 @@ def _imported_from(file: str, statement: ast.ImportFrom) -> str:
 
 def _locate(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | None:
     found = _functions(code.co_filename).get((code.co_name, code.co_firstlineno), [])
-    # Several lambdas may start on one line: they are told apart by the names that they use, and then by their constants.
+    # Several lambdas may start on one line: they are told apart by what Python makes of each.
     alike = [node for node in found if _used(node) == _names(code)] or found[:1]
-    return next((node for node in alike if _constants(node) == _written(code)), alike[0] if alike else None)
+    if len(alike) > 1:
+        alike = [node for node in alike if isinstance(node, ast.Lambda) and _is_compiled_to(node, code)] or alike
+    return alike[0] if alike else None
 
 
-def _constants(node: ast.AST) -> set[str]:
-    return {repr(each.value) for each in ast.walk(node) if isinstance(each, ast.Constant) and each.value is not None}
+def _is_compiled_to(node: ast.Lambda, code: CodeType) -> bool:
+    around = ", ".join(code.co_freevars)  # what it takes from a function around it is compiled in another way than a global
+    try:
+        outer = compile(f"def around({around}): return ({ast.unparse(node)})", code.co_filename, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    made = next(_lambdas(outer), None)
+    return made is not None and _compiled(made) == _compiled(code)
 
 
-def _written(code: CodeType) -> set[str]:
-    """Return the constants of a function that are in its source; Python adds a None to them."""
-    return {repr(value) for value in code.co_consts if value is not None and not isinstance(value, CodeType)}
+def _lambdas(code: CodeType) -> Iterator[CodeType]:
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            yield from [value] if value.co_name == "<lambda>" else _lambdas(value)
+
+
+def _compiled(code: CodeType) -> tuple[object, ...]:
+    """Return what a function computes, and nothing of where it is written."""
+    constants = [_compiled(value) if isinstance(value, CodeType) else repr(value) for value in code.co_consts]
+    return code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars
 
 
 @lru_cache(maxsize=256)

@@ -13,15 +13,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pyflink.datastream.state import MapStateDescriptor
+
 from . import evolution
 from .functions import entries, operators_functions
-from .graph import JobGraph, Operator, State
+from .graph import UNKNOWN, JobGraph, Operator, State
 from .sources import reachable
 
 DEADLINE = 20.0
@@ -131,9 +133,32 @@ def _filled(operator: Operator, first: list[_Answer], second: list[_Answer]) -> 
     states = [_state(state) for answer in first for state in answer.get("states", ())]
     seen = {state["name"] for answer in second for state in answer.get("states", ())}
     random = [] if unopened else [state for state in states if state.name not in seen]
-    descriptors = {entry["name"]: entry for answer in first for entry in answer.get("descriptors", ())}
-    broadcast = [_state({**vars(state), **descriptors.get(state.name, {})}) for state in operator.states if state.kind == "broadcast"]
+    within_reach = {entry["name"]: entry for answer in first for entry in answer.get("descriptors", ())}
+    broadcast = _broadcast(operator, within_reach)
+    unknown = unknown or next((f"the descriptor of “{state.name}” was not found" for state in broadcast if state.type == UNKNOWN), None)
     return replace(operator, states=(*broadcast, *states), random_states=tuple(random), states_unknown=unknown)
+
+
+def _broadcast(operator: Operator, within_reach: dict[str, dict[str, Any]]) -> list[State]:
+    """Return an operator's broadcast states with the types that its function reads them by.
+
+    The descriptor that it passes to `get_broadcast_state` goes before one that is somewhere within its reach, and that before the one
+    that the stream was broadcast with: of that, Flink uses the name alone.
+    """
+    found = [_state({**vars(state), **within_reach.get(state.name, {})}) for state in operator.states if state.kind == "broadcast"]
+    types = dict(_asked_for(operator)) if found else {}
+    return [replace(state, type=types.get(state.name, state.type)) for state in found]
+
+
+def _asked_for(operator: Operator) -> Iterator[tuple[str, str]]:
+    """Yield names and types of the descriptors that an operator's functions pass to `get_broadcast_state`, where these can be told."""
+    for _, users in operators_functions(operator):
+        for body in reachable([entry for user in users for entry in entries(user)]):
+            for call in body.calls():
+                if isinstance(call.func, ast.Attribute) and call.func.attr == "get_broadcast_state" and call.args:
+                    descriptor = body.made(call.args[0])
+                    if isinstance(descriptor, MapStateDescriptor):
+                        yield descriptor.get_name(), repr(descriptor.type_info)
 
 
 def _state(noted: dict[str, Any]) -> State:

@@ -43,3 +43,26 @@ def broadcast_names(j_transformation: Any) -> tuple[str, ...]:
     if not j_transformation.getClass().getSimpleName().endswith("BroadcastStateTransformation"):
         return ()  # its superclass is AbstractBroadcastStateTransformation; to ask takes a call to the JVM for each part of its name
     return tuple(descriptor.getName() for descriptor in j_transformation.getBroadcastStateDescriptors().toArray())
+
+
+def connector(j_transformation: Any) -> str | None:
+    """Return the class of the source or sink in a transformation, as its connector calls it; None when it has none."""
+    try:
+        return _class_name(j_transformation.getSource() if _has(j_transformation, "Source") else j_transformation.getSink())
+    except Py4JError:  # it is of an interface of before Flink 1.14: a function in an operator
+        return _function_class(j_transformation)
+
+
+def _has(j_transformation: Any, part: str) -> bool:
+    return str(j_transformation.getClass().getSimpleName()) == f"{part}Transformation"
+
+
+def _function_class(j_transformation: Any) -> str | None:
+    try:
+        return _class_name(j_transformation.getOperatorFactory().getOperator().getUserFunction())
+    except Py4JError:
+        return None
+
+
+def _class_name(j_object: Any) -> str:
+    return str(j_object.getClass().getName()).rpartition(".")[2]

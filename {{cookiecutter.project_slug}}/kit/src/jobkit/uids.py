@@ -31,6 +31,7 @@ _ROLES = {
     "TableToDataSteam": "table-to-data-stream",  # Flink 1's spelling
 }
 _ROLES_BY_CALL = {"print": "to-string", "sink_to": "topic-selector"}
+_NUMBERED = re.compile(r"\[\d+\]")
 _UID_OPTIONAL = {"get_side_output", "partition_custom"}
 """Calls whose result the user may name but need not: what they add has no state and can be told apart."""
 
@@ -185,7 +186,7 @@ def _role(step: Step) -> str:
         return _ROLES[step.name]
     if step.origin is not None and not step.origin.tip and step.name == "Map":
         return _ROLES_BY_CALL.get(step.origin.api, "map")
-    plain = re.sub(r"\[\d+\]", "", step.name)
+    plain = without_numbers(step.name)
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", plain)
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") or "operator"
 
@@ -221,18 +222,24 @@ def _fingerprint(steps: dict[int, Step], step: Step) -> str:
     """Return what tells two operators of one role and one anchor apart: what they read and compute; of a side output, whom it serves."""
     if step.origin is not None and step.origin.api == "get_side_output":
         return "+".join(sorted(set(_anchors(steps, step))))
-    return _digest([_content(step), *sorted(set(_upstream(steps, step)))])
+    return _digest([content(step), *sorted(set(_upstream(steps, step)))])
 
 
 def _deep_fingerprint(steps: dict[int, Step], step: Step) -> str:
     """Return what tells two operators apart that compute the same, as a projection before and after a join: all that they read from."""
     inputs = [steps[entry] for entry in step.inputs]
     named = [source.uid if source.uid and not source.hidden else _deep_fingerprint(steps, source) for source in inputs]
-    return _digest([_content(step), *named])
+    return _digest([content(step), *named])
 
 
-def _content(step: Step) -> str:
-    return re.sub(r"\[\d+\]", "", step.description or step.name)
+def content(step: Step) -> str:
+    """Return what an operator of the planner's reads and computes, whatever other queries there are."""
+    return without_numbers(step.description or step.name)
+
+
+def without_numbers(text: str) -> str:
+    """Return a name of the planner's without the number that it gives to each: `Calc[3]`."""
+    return _NUMBERED.sub("", text)
 
 
 def _digest(texts: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from . import windows
 from .change import SEVERITY, Change
 from .code_changes import code_changes, swapped
 from .model import Lock, LockedOperator, Verdict, numbers
@@ -131,6 +132,20 @@ def operator_changes(old: LockedOperator, new: LockedOperator, flink: str) -> It
         yield Change(verdict, f"{label} was of the kind {old.kind}, and is {new.kind}.", remedy, old.uid)
     if old.max_parallelism != new.max_parallelism:
         yield _max_parallelism(old, new)
+    yield from _stored_otherwise(old, new, lost)
+    if old.timers != new.timers:
+        yield _timers(old, new)
+    if old.connector != new.connector and old.kind == new.kind:
+        yield _connector(old, new)
+    if None not in (old.window, new.window) and old.window != new.window:
+        yield windows.compare(old, new)
+    yield from state_changes(old, new, flink)
+    yield from code_changes(old, new)
+
+
+def _stored_otherwise(old: LockedOperator, new: LockedOperator, lost: Verdict) -> Iterator[Change]:
+    """Yield what keeps Flink, or Python, from finding the state of a key."""
+    label = f"“{old.uid}”"
     if old.key_type != new.key_type:
         remedy = None if lost == "harmless" else f"Keep the key {old.key_type}, or give the operator another uid."
         yield Change(lost, f"The key of {label} was {old.key_type}, and is {new.key_type}.", remedy, old.uid)
@@ -139,10 +154,6 @@ def operator_changes(old: LockedOperator, new: LockedOperator, flink: str) -> It
         remedy = None if lost == "harmless" else f"Set python.execution-mode: {old.execution_mode}."
         what = f"{what}." if lost == "harmless" else f"{what}, which sees none of the other's state."
         yield Change(lost, what, remedy, old.uid, left_behind=lost == "loses-state")
-    if old.timers != new.timers:
-        yield _timers(old, new)
-    yield from state_changes(old, new, flink)
-    yield from code_changes(old, new)
 
 
 def _max_parallelism(old: LockedOperator, new: LockedOperator) -> Change:
@@ -156,6 +167,14 @@ def _max_parallelism(old: LockedOperator, new: LockedOperator) -> Change:
         return Change("loses-state", f"{what}: Flink does not start it from a snapshot of before.", remedy, old.uid)
     what = f"{what}: where it is the first of a task in which another has state, Flink does not start it from a snapshot of before."
     return Change("cautious", what, remedy, old.uid)
+
+
+def _connector(old: LockedOperator, new: LockedOperator) -> Change:
+    if old.connector is None or new.connector is None:
+        return Change("harmless", f"“{old.uid}” is {new.connector or 'of a connector that is not known any more'}.", uid=old.uid)
+    what = f"“{old.uid}” was {old.connector}, and is {new.connector}, which does not read what the other one keeps in its state"
+    verdict: Verdict = "loses-state" if old.kind == "source" or old.is_transactional else "cautious"
+    return Change(verdict, f"{what}.", "Give it a uid of its own.", old.uid)
 
 
 def _timers(old: LockedOperator, new: LockedOperator) -> Change:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .change import Change
+from .keys import UNKNOWN
 from .model import Lock, LockedOperator
 
 
 def code_changes(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
     """Yield what neither Flink nor the types of the states tell."""
+    if old.plan != new.plan and new.plan is not None:
+        yield _code_changed(
+            (old.plan, new.plan),
+            f"What the query of “{old.uid}” computes",
+            f"The query of “{old.uid}” computes something else than before, with the state that is there.",
+            "See that it means by its state what the old one meant, or give the query that it serves another uid.",
+            old.uid,
+        )
     if old.keeps is None or new.keeps is None:
-        if (old.key, old.function, old.pickles) != (new.key, new.function, new.pickles):
+        if any(getattr(old, name) != getattr(new, name) for name in ("key", "function", "pickles", "code")):
             yield Change("harmless", f"“{old.uid}” has other code; it kept nothing, or keeps nothing now.", uid=old.uid, of_code=True)
         return
     label = f"“{old.uid}”"
@@ -32,6 +41,16 @@ def code_changes(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
             "See that it means by its states what the old one meant.",
             old.uid,
         )
+    yield from _pickled(old, new)
+
+
+def _pickled(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
+    """Yield what may have become of the objects that are pickled in the state."""
+    label = f"“{old.uid}”"
+    if old.code != new.code and None not in (old.code, new.code):
+        what = f"{label} has other code, and pickles: what its tuples, lists and dicts hold, and in which order, no type tells."
+        remedy = "See that it reads what the old code has written."
+        yield Change("cautious", what, remedy, old.uid, of_code=True)
     before, after = dict(old.pickles), dict(new.pickles)
     for name in sorted(set(before) & set(after)):
         if before[name] != after[name]:
@@ -47,7 +66,7 @@ def code_changes(old: LockedOperator, new: LockedOperator) -> Iterator[Change]:
 def _code_changed(known: tuple[str | None, str | None], subject: str, what: str, remedy: str, uid: str) -> Change:
     if known[0] is None:
         return Change("harmless", f"{subject} is known now: {known[1]}.", uid=uid, of_code=True)
-    if known[1] is None:
+    if known[1] is None or (UNKNOWN in known[1].split(", ") and UNKNOWN not in known[0].split(", ")):
         return Change("cautious", f"{subject} can no longer be known; it was {known[0]}.", remedy, uid, proved=False, of_code=True)
     return Change("cautious", what, remedy, uid, of_code=True)
 

@@ -41,6 +41,11 @@ def compare(label: str, old: State, new: State) -> Finding:
 
 
 def _same_version(label: str, old: State, new: State, count_up: str) -> Finding:
+    if old.migrates and not new.migrates:
+        what = f"{label} had a migrate() for earlier versions, and has none: the job fails at the first state that one of them has left."
+        return "loses-state", what, "Keep migrate(): a key that was quiet since then still has such a state."
+    if old.fields == new.fields:
+        return "harmless", f"{label} has a migrate() now, for states of earlier versions.", None
     if len(old.fields) != len(new.fields):
         what = f"{label} had the fields {_shown(old)}, and has {_shown(new)}, in the same version: the job fails at the first old state."
         return "loses-state", what, count_up

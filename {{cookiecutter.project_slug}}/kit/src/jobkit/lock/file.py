@@ -19,6 +19,8 @@ FILE = "flink.lock"
 FORMAT = 1
 """Counted up when an older jobkit would misread the file."""
 
+_TEXTS = ("key", "function", "code", "window", "connector", "plan")
+"""Attributes of an operator that are written where it has them."""
 _HEAD = "# What the state of this job depends on. `jobkit lock` writes it; review it as you would a schema.\n"
 _RESTORE = (
     "Take the file as it is in version control (`git checkout HEAD -- flink.lock`; in a merge, that of one side), then run `jobkit lock`."
@@ -55,10 +57,9 @@ def _operator(operator: LockedOperator) -> dict[str, Any]:
     found["max-parallelism"] = operator.max_parallelism
     if operator.key_type is not None:
         found["key-type"] = operator.key_type
-    if operator.key is not None:
-        found["key"] = operator.key
-    if operator.function is not None:
-        found["function"] = operator.function
+    for name in _TEXTS:
+        if getattr(operator, name) is not None:
+            found[name] = getattr(operator, name)
     if operator.pickles:
         found["pickles"] = {name: dict(fields) for name, fields in operator.pickles}
     if operator.execution_mode is not None:
@@ -82,6 +83,8 @@ def _state(state: State, *, is_alone: bool) -> tuple[str, dict[str, Any]]:
     if state.version is not None:
         found["version"] = state.version
         found["fields"] = dict(state.fields)
+    if state.migrates:
+        found["migrates"] = True
     return state.name if is_alone else f"{state.name} ({state.kind})", found
 
 
@@ -155,15 +158,14 @@ def _read_operator(uid: str, entry: Mapping[str, Any]) -> LockedOperator:
         timers=_one_of(entry.get("timers", "none"), get_args(Timers)),
         states=tuple(sorted(states, key=lambda state: (state.name, state.kind))),
         unknown=bool(entry.get("unknown", False)),
-        function=_text_or_none(entry.get("function")),
-        key=_text_or_none(entry.get("key")),
         pickles=tuple((_text(name), _fields(fields)) for name, fields in entry.get("pickles", {}).items()),
+        **{name: _text_or_none(entry.get(name)) for name in _TEXTS},
     )
 
 
 def _read_state(name: str, entry: Mapping[str, Any]) -> State:
-    kind, written, fields = _text(entry["kind"]), _text(entry["type"]), _fields(entry.get("fields", {}))
-    return State(str(entry.get("name", name)), kind, written, _text_or_none(entry.get("ttl")), _number(entry.get("version")), fields)
+    known = (_text(entry["kind"]), _text(entry["type"]), _text_or_none(entry.get("ttl")), _number(entry.get("version")))
+    return State(str(entry.get("name", name)), *known, _fields(entry.get("fields", {})), bool(entry.get("migrates", False)))
 
 
 def _fields(entry: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

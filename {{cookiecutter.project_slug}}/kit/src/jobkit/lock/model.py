@@ -7,11 +7,11 @@ from typing import Literal
 
 from pyflink.version import __version__
 
-from .. import timers
+from .. import timers, uids
 from ..errors import ConfigurationError
 from ..graph import JobGraph, Operator, State
 from ..transformations import KEYED_KINDS
-from . import code
+from . import code, keys
 
 Verdict = Literal["harmless", "cautious", "loses-state"]
 Timers = Literal["none", "set", "unknown"]
@@ -36,8 +36,12 @@ class LockedOperator:
         timers: Whether it sets timers, which are state as well.
         states: Its states, by name.
         function: The class, or function, of the user's that it runs; None when it has no state, or none is known.
-        key: What makes its key: a name, and a digest of the code; None when it has none, or that is not known.
+        key: What makes its key: a name, and a digest of the code; `unknown` where nothing is known of it; None when it has none.
         pickles: The user's classes whose objects it may pickle into its state, each with names and types of its fields.
+        code: A digest of all code of its functions, where it pickles what has no class of its own; None elsewhere.
+        window: Assigner, trigger and kind of window of a window operator.
+        connector: The class of a source or sink.
+        plan: A digest of what the SQL planner says that it computes.
         unknown: Whether there may be others, which could not be found.
         why: Why they could not; not part of the file, as it names files, lines and machines.
     """
@@ -55,6 +59,10 @@ class LockedOperator:
     function: str | None = None
     key: str | None = None
     pickles: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    code: str | None = None
+    window: str | None = None
+    connector: str | None = None
+    plan: str | None = None
     why: str | None = field(default=None, compare=False)
 
     def like(self, other: State) -> State | None:
@@ -67,7 +75,7 @@ class LockedOperator:
         """What would be lost with it, in words; None when there is nothing, or nobody can tell (`may_keep`)."""
         if self.kind == "source":
             return "how far it has read"
-        if self._is_transactional:
+        if self.is_transactional:
             return "what it has written and not yet committed"
         held = [f"“{state.name}”" for state in self.states] + (["its timers"] if self.timers == "set" else [])
         return ", ".join(held) or None
@@ -79,11 +87,11 @@ class LockedOperator:
             self.unknown
             or self.timers == "unknown"
             or self.kind in {"java", "table", "python"}
-            or (self.kind == "sink" and not self._is_transactional)
+            or (self.kind == "sink" and not self.is_transactional)
         )
 
     @property
-    def _is_transactional(self) -> bool:
+    def is_transactional(self) -> bool:
         """Whether it is a half of one of Flink's sinks of today; the older ones, such as `print`, are functions that may have state."""
         return self.kind == "sink" and self.name.endswith((": Writer", ": Committer"))
 
@@ -153,7 +161,7 @@ def _operator(graph: JobGraph, operator: Operator) -> LockedOperator:
     locked = LockedOperator(
         uid=str(operator.uid),
         id=str(operator.id),
-        name=operator.name,
+        name=operator.name if operator.plan is None else uids.without_numbers(operator.name),
         kind=operator.kind,
         max_parallelism=operator.max_parallelism,
         key_type=operator.key_type,
@@ -162,11 +170,19 @@ def _operator(graph: JobGraph, operator: Operator) -> LockedOperator:
         states=tuple(sorted(operator.states, key=lambda state: (state.name, state.kind))),
         unknown=operator.states_unknown is not None,
         why=operator.states_unknown,
+        window=code.window(operator),
+        connector=operator.connector,
+        plan=code.plan(operator),
     )
     if not locked.states and locked.timers == "none":
         return locked
-    key = code.key(graph, operator) if operator.kind in KEYED_KINDS else None
-    return replace(locked, function=code.function(operator), key=key, pickles=code.pickled(graph, operator))
+    return replace(
+        locked,
+        function=code.function(operator),
+        key=keys.key(graph, operator) if operator.kind in KEYED_KINDS else None,
+        pickles=code.pickled(graph, operator),
+        code=code.whole(operator),
+    )
 
 
 def _timers(operator: Operator) -> Timers:

@@ -9,11 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import ConfigurationError, JobkitError
-from ..graph import State
+from ..graph import UNKNOWN, State
 from .change import Change
 from .changes import compare
 from .model import EVERYTHING, Dropped, Lock, LockedOperator
-from .state_changes import UNKNOWN
 
 
 class LosesState(JobkitError):

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..graph import State
+from ..graph import UNKNOWN, State
 from . import fields
 from .change import Change
 from .model import LockedOperator, numbers
-
-UNKNOWN = "unknown"
-"""The type of a broadcast state whose descriptor was not found (`graph.State`)."""
 
 _ASK_IN_OPEN = "Ask for every state in open(), and let open() work without the services that only the cluster reaches."
 _PICKLED = ("PickledByteArrayTypeInfo", "RowTypeInfo", "TupleTypeInfo")
@@ -77,7 +74,7 @@ def _state(operator: LockedOperator, old: State, new: State, flink: str) -> Iter
         )
     if old.ttl != new.ttl:
         yield _time_to_live(uid, label, old, new, flink)
-    if (old.version, old.fields) != (new.version, new.fields):
+    if (old.version, old.fields, old.migrates) != (new.version, new.fields, new.migrates):
         yield Change(*fields.compare(label, old, new), uid, old.name)
 
 

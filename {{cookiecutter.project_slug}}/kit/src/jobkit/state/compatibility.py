@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from ..graph import State
+from ..graph import UNKNOWN, State
 from ..lock import Change, Dropped, Lock, LockedOperator, flink_changes, operator_changes, swapped, uid_back
 from ..lock.changes import short
 from ..lock.model import BROADCAST
-from ..lock.state_changes import UNKNOWN
 from .snapshots import KeyedState, OperatorState, Snapshot, given_name
 
 Outcome = Literal["restored", "rescaled", "new", "dropped", "incompatible", "unknown"]
@@ -313,7 +312,7 @@ class _Comparison:
     def _doubts(self, found: Sequence[Change]) -> Iterator[Change]:
         """Yield what the snapshot does not tell."""
         if not _holds_something(self.state):
-            yield from (change for change in found if change.verdict == "cautious")
+            yield from (change for change in found if change.verdict == "cautious" and not change.of_code)
             return
         is_python = self.ours.execution_mode is not None
         if is_python and (not self._is_read or self.state.has_raw_state):
