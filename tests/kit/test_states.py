@@ -50,7 +50,7 @@ def test_states_of_a_class_with_a_version_are_found_with_its_fields(migrate: Any
     pickled = "PickledByteArrayTypeInfo"
     assert set(found.states) == {
         State("count", "value", "Long"),
-        State("account", "value", pickled, None, 3, fields),
+        State("account", "value", pickled, None, 3, fields, migrate is not None),
         State("accounts", "list", f"ListTypeInfo<{pickled}>", "7200000 ms, OnCreateAndWrite, NeverReturnExpired", 1, fields),
         State("by-name", "map", f"MapTypeInfo<String, {pickled}>", None, 1, fields),
     }
@@ -99,7 +99,7 @@ def test_a_broadcast_state_has_the_type_of_its_descriptor() -> None:
 def test_a_broadcast_state_has_the_class_of_its_descriptor() -> None:
     """When that has one with a version."""
     (found,) = operator(opened(jobs.limited), "limit").states
-    assert found == State("limits", "broadcast", "MapTypeInfo<String, PickledByteArrayTypeInfo>", None, 2, (("most", "int"),))
+    assert found == State("limits", "broadcast", "MapTypeInfo<String, PickledByteArrayTypeInfo>", None, 2, (("most", "int"),), True)
     assert found.migrates
 
 
