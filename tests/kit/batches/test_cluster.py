@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+from jobkit.errors import JobFailed
 from jobkit.testing.job import Job
 from jobkit.testing.kafka import Kafka
 from jobkit.testing.oracles import compare, exactly_once
 
+HELD = {"WITHIN": "600000", "AT_MOST": "1000000"}
+"""No batch is ever full, nor its time up."""
 KEYS = [f"key{number}" for number in range(1000)]
 
 
@@ -36,7 +40,7 @@ def require(job: Job, keys: list[str]) -> None:
 def test_a_checkpoint_leaves_nothing_in_a_batch(job: Job, kafka: Kafka) -> None:
     """Though none is ever full, nor its time up, what was read before a checkpoint is written with it."""
     kafka.produce("words", [*lines(KEYS[:50] * 3), "no word at all"])
-    job.start(environment={"WITHIN": "600000", "AT_MOST": "1000000"})
+    job.start(environment=HELD)
     require(job, KEYS[:50] * 3)
     assert job.kafka.values("rejected") == [b"no word at all"]
 
@@ -53,3 +57,30 @@ def test_state_is_divided_anew(job: Job, kafka: Kafka) -> None:
         keys += part
         job.wait_until_processed()
     require(job, keys)
+
+
+@pytest.mark.parametrize("drain", [False, True], ids=["savepoint", "drain"])
+def test_a_job_that_stops_leaves_nothing_in_a_batch(job: Job, kafka: Kafka, drain: bool) -> None:  # noqa: FBT001
+    """What is held when it stops is written, and counted once: the next start counts on from the savepoint."""
+    slow = {"execution.checkpointing.interval": "10 min"}  # so that no checkpoint does it before
+    kafka.produce("words", lines(KEYS[:50]))
+    job.start(environment=HELD, configuration=slow)
+    job.wait_until_running()
+    job.stop_with_savepoint(drain=drain)
+    kafka.produce("words", lines(KEYS[:50] * 2))
+    job.start(environment=HELD)
+    require(job, KEYS[:50] * 3)
+
+
+def test_an_error_names_what_it_was_at(job: Job, kafka: Kafka) -> None:
+    """The operator, the key and the record are in Flink's root exception, and the function's own line in the traceback."""
+    kafka.produce("words", [*lines(KEYS[:50]), "poison 1", "poison 666"])
+    job.start(environment=HELD)
+    with pytest.raises(JobFailed) as failed:
+        job.wait_until_processed()
+    expected = "Number failed at the key 'poison': ZeroDivisionError: integer division or modulo by zero. "
+    expected += "Found: 2 records, and word = Word(text='poison', time=666). Where: numbering/words.py:"
+    assert expected in failed.value.root_cause
+    assert "the operator number." in failed.value.root_cause
+    traceback = failed.value.python_traceback or ""
+    assert "words.py" in traceback.splitlines()[-2], traceback

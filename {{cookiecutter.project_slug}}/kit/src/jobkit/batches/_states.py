@@ -16,7 +16,7 @@ from ..sources import as_written
 from .function import KeyedFunction
 
 S = TypeVar("S")
-_LASTING = {"builtins", "collections", "datetime", "decimal", "fractions", "uuid"}
+_LASTING = {"builtins", "collections", "datetime", "decimal", "fractions", "uuid", "zoneinfo"}
 _FIELD = "_FIELD"
 """How a dataclass marks what is a field, and neither a ClassVar nor an InitVar."""
 
@@ -130,10 +130,16 @@ class Codec(Generic[S]):
         """Return the state of what was written, migrated if that is of another version.
 
         Raises:
-            ConfigurationError: When it holds another number of fields.
+            ConfigurationError: When a later version wrote it, or it holds another number of fields.
         """
         version, values = packed
         if version != self._function.version:
+            if version > self._function.version:
+                raise ConfigurationError(
+                    f"The state of {type(self._function).__name__} was written by later code than this.",
+                    found=f"version {version}, and the function has version {self._function.version}",
+                    remedy="Deploy the code that wrote it, or start this code from a snapshot that is older than that.",
+                )
             return self._function.migrate(version, values)
         if len(values) != len(self._names):
             raise ConfigurationError(
