@@ -126,7 +126,9 @@ def test_a_timer_s_exception_names_the_key() -> None:
     """And what is behind a KeyError."""
     operator = KeyedOperator(Shares(), Order)
     operator.process("bob", Order("bob", 5))
-    with pytest.raises(FunctionFailed, match=r"Shares failed at the key 'bob': KeyError: 'bob'\. Where: .* in on_timer, the function Shares"):
+    with pytest.raises(
+        FunctionFailed, match=r"Shares failed at the key 'bob': KeyError: 'bob'\. Where: .* in on_timer, the function Shares"
+    ):
         operator.advance_watermark(7)
 
 
@@ -226,7 +228,9 @@ def test_an_exception_for_a_text_shows_it(role: str, text: bytes, message: str) 
     }
     with pytest.raises(FunctionFailed) as raised:
         outcome(parsing(**functions[role]), b'["ann", 1]', text, b'["ann", 2]')
-    assert str(raised.value).startswith(f"`{role}` failed for a text: {message}. Found: {text!r}, 10 bytes. Where: batches/test_failures.py:")
+    assert str(raised.value).startswith(
+        f"`{role}` failed for a text: {message}. Found: {text!r}, 10 bytes. Where: batches/test_failures.py:"
+    )
     assert "the operator orders." in str(raised.value)
     assert (WAY_OUT in str(raised.value)) == (role != "rejected")
     assert raised.value.__cause__ is not None
@@ -254,14 +258,19 @@ def test_half_of_a_surrogate_pair_is_no_key() -> None:
     """JSON brings it in, and no bytes can be made of it: the record is rejected, or named."""
     poison = rb'["\ud800", 1]'
     assert outcome(parsing(malformed=ValueError), poison, b'["ann", 1]') == ([("ann", 1)], [b"UnicodeEncodeError|" + poison])
-    with pytest.raises(FunctionFailed, match=r"`key` failed for a text: UnicodeEncodeError: .*surrogates not allowed\. Found: b'\[\"\\\\ud800"):
+    with pytest.raises(
+        FunctionFailed, match=r"`key` failed for a text: UnicodeEncodeError: .*surrogates not allowed\. Found: b'\[\"\\\\ud800"
+    ):
         outcome(parsing(), poison)
 
 
 @pytest.mark.parametrize(
     ("functions", "message"),
     [
-        ({"parse": lambda _: None}, r"`parse` returned no Order\. Found: None, of the class NoneType\..*It returns one record for each text"),
+        (
+            {"parse": lambda _: None},
+            r"`parse` returned no Order\. Found: None, of the class NoneType\..*It returns one record for each text",
+        ),
         ({"parse": lambda _: [Order("a"), Order("b")]}, r"`parse` returned no Order\. Found: \[Order\(.*What holds several is one record"),
         ({"key": lambda _: None}, r"A key is a text or a number\. Found: None, of the class builtins\.NoneType\."),
         ({"key": lambda _: ["a"]}, r"A key is a text or a number\. Found: \['a'\]"),
@@ -281,7 +290,9 @@ def test_what_is_none_shows_the_text(functions: Any, message: str) -> None:
 
 def test_rejected_returns_a_text() -> None:
     """Or bytes; of anything else nothing could be written."""
-    with pytest.raises(ConfigurationError, match=r"`rejected` returned something that is neither.*Found: None.*for the text b'no', 2 bytes"):
+    with pytest.raises(
+        ConfigurationError, match=r"`rejected` returned something that is neither.*Found: None.*for the text b'no', 2 bytes"
+    ):
         outcome(parsing(malformed=ValueError, rejected=lambda _text, _error: None), b"no")
     with pytest.raises(FunctionFailed, match=r"`rejected` failed for a text: UnicodeEncodeError"):
         outcome(parsing(malformed=ValueError, rejected=lambda _text, _error: "\ud800"), b"no")

@@ -313,7 +313,9 @@ def test_a_state_of_a_later_version_is_refused() -> None:
         return Totals(*values)
 
     earlier = codec(Totals, version=2, migrate=migrate)
-    with pytest.raises(ConfigurationError, match=r"state of Function was written by later code.*Found: version 3, and .* version 2\. Deploy"):
+    with pytest.raises(
+        ConfigurationError, match=r"state of Function was written by later code.*Found: version 3, and .* version 2\. Deploy"
+    ):
         earlier.unpack(codec(Totals, version=3, migrate=migrate).pack(Totals(5)))
 
 

@@ -178,7 +178,7 @@ def is_users(function: FunctionType) -> bool:
 
 def is_users_code(module: str, file: str) -> bool:
     """Return whether what a module, in a file, holds is the user's; as for `is_users`."""
-    if module.split(".")[0] in NOT_THE_USERS:
+    if module.split(".", maxsplit=1)[0] in NOT_THE_USERS:
         return module.startswith("pyflink.examples")
     return _is_in_packages(file) or not file.startswith((*_STDLIB, "<frozen"))
 

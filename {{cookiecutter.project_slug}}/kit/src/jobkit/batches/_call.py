@@ -147,7 +147,7 @@ class Call:
             for key, state in self._dirty.items():
                 try:
                     pack(state)
-                except JobkitError as error:
+                except JobkitError as error:  # noqa: PERF203  (something has failed already)
                     self._operator.fail(error, key)
             raise
 

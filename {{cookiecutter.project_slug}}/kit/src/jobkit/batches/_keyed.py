@@ -28,7 +28,7 @@ TIMERS = {EVENT_TIME: "event-time-timers", PROCESSING_TIME: "processing-time-tim
 class Keyed(KeyedProcessFunction):  # type: ignore[misc]
     """Calls a function for each key of a batch. To Flink, the key is the bucket; a bucket's state is a map from keys."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  (the job's decisions)
+    def __init__(
         self, function: KeyedFunction[Any, Any], record: type[Any], key_type: TypeInformation, cached: int, uid: str | None = None
     ) -> None:
         self._key_class = _keys.class_of(key_type)
@@ -72,7 +72,7 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
             try:
                 records = unpack(packed)
                 call.of(key, process, records)
-            except Exception as error:  # noqa: BLE001, PERF203  (the user's functions may raise anything)
+            except Exception as error:  # noqa: BLE001  (the user's functions may raise anything)
                 self.fail(error, key, records)
             if call.is_full:
                 yield from call.flush()

@@ -134,14 +134,7 @@ class Parsing(ProcessFunction):  # type: ignore[misc]
     def _refused(self, text: bytes, reason: Exception) -> bytes:
         """Return what `rejected` makes of a text."""
         try:
-            result = self._rejected(text, reason)
-            if not isinstance(result, (str, bytes)):
-                raise ConfigurationError(
-                    "`rejected` returned something that is neither a text nor bytes.",
-                    found=f"{_failures.shortened(result)}, of the class {type(result).__qualname__}",
-                    remedy="It makes a record for the stream of rejected ones: return the text itself, or json.dumps of what is to be known.",
-                )
-            return result.encode() if isinstance(result, str) else result
+            return _as_bytes(self._rejected(text, reason))
         except Exception as error:  # noqa: BLE001  (the user's function may raise anything)
             _failures.of_text(error, "rejected", self._place, text, "It has to make something of every text that is refused.")
 
@@ -154,7 +147,7 @@ class Parsing(ProcessFunction):  # type: ignore[misc]
                 for packed in members:
                     try:
                         pickle.dumps(packed, pickle.HIGHEST_PROTOCOL)
-                    except Exception as error:  # noqa: BLE001  (the classes of its values may raise anything)
+                    except Exception as error:  # noqa: PERF203  (something has failed already)
                         raise ConfigurationError(
                             f"A record holds something that cannot be sent: {_failures.described(error)}.",
                             found=_failures.shortened(packed),
@@ -173,14 +166,25 @@ class Parsing(ProcessFunction):  # type: ignore[misc]
         return f"To have such a text rejected, and the job go on, raise {kind}: the class that `malformed` names."
 
 
+def _as_bytes(result: Any) -> bytes:
+    """Return what `rejected` has made as bytes; refuse what is no result."""
+    if not isinstance(result, (str, bytes)):
+        raise ConfigurationError(
+            "`rejected` returned something that is neither a text nor bytes.",
+            found=f"{_failures.shortened(result)}, of the class {type(result).__qualname__}",
+            remedy="It makes a record for the stream of rejected ones: return the text itself, or json.dumps of what is to be known.",
+        )
+    return result.encode() if isinstance(result, str) else result
+
+
 def _require_time(time: Any) -> None:
     """Refuse what is no event time."""
     if type(time) is not int or not _LEAST <= time <= _MOST:
         raise ConfigurationError(
             "`event_time` returned no time.",
             found=f"{_failures.shortened(time)}, of the class {type(time).__qualname__}",
-            remedy="It returns whole milliseconds since 1970: int(seconds * 1000), or int(date.timestamp() * 1000). A record without a time is"
-            " refused by `parse`.",
+            remedy="It returns whole milliseconds since 1970: int(seconds * 1000), or int(date.timestamp() * 1000)."
+            " A record without a time is refused by `parse`.",
         )
 
 
