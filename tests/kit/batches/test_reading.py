@@ -100,6 +100,15 @@ def test_what_is_malformed_is_rejected_with_its_bytes() -> None:
     assert len(operator.take("rejected")) == 1
 
 
+def test_records_are_counted() -> None:
+    """As Flink counts batches: once a batch, those that go on and those that are rejected."""
+    operator = parsing()
+    assert operator.metrics == {"batches": 0, "records": 0, "rejected": 0}
+    rows(operator, b"a 1", b"no", b"b 2", b"c 3")
+    rows(operator, b"no")
+    assert operator.metrics == {"batches": 2, "records": 3, "rejected": 2}
+
+
 def test_other_exceptions_fail_the_job() -> None:
     """As every mistake in the user's code."""
     with pytest.raises(FunctionFailed, match=r"ValueError: too many values.*raise KeyError: the class that `malformed` names") as raised:

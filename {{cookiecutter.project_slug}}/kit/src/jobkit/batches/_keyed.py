@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import starmap
 from typing import Any, NoReturn
@@ -106,9 +106,9 @@ class Keyed(KeyedProcessFunction):  # type: ignore[misc]
                 state.put(key, value)
 
 
-def load(content: bytes) -> list[tuple[Hashable, list[Any]]]:
+def load(content: bytes) -> list[tuple[Any, list[Any]]]:
     """Return the records by key that `reading.dump` has written."""
-    loaded: list[tuple[Hashable, list[Any]]] = pickle.loads(content)  # noqa: S301  (of the operator before this one)
+    loaded: list[tuple[Any, list[Any]]] = pickle.loads(content)  # noqa: S301  (of the operator before this one)
     return loaded
 
 

@@ -16,6 +16,8 @@ from . import _buckets, _failures, _garbage, frames
 from .results import BATCH
 
 REJECTED = OutputTag("rejected", BATCH)
+COUNTERS = ("batches", "records", "rejected")
+"""The counters of the operator: of the batches that it has parsed, of their records, and of the texts that are none."""
 _LEAST, _MOST = -(2**63), 2**63 - 1
 """The bounds of a time."""
 
@@ -43,9 +45,11 @@ class Parsing(ProcessFunction):  # type: ignore[misc]
         self._malformed, self._rejected, self._buckets = malformed, rejected, buckets
         self._record, self._place = record, f"the operator {uid}"
 
-    def open(self, runtime_context: RuntimeContext) -> None:  # noqa: ARG002  (PyFlink's name)
-        """Prepare Python for batches."""
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Prepare Python for batches, and the counters: Flink's own count a batch as a record."""
         _garbage.relax()
+        group = runtime_context.get_metrics_group()
+        self._counters = [group.counter(name) for name in COUNTERS]
 
     def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[Any]:  # noqa: ARG002  (PyFlink's name)
         """Parse one batch."""
@@ -63,6 +67,8 @@ class Parsing(ProcessFunction):  # type: ignore[misc]
             yield Row(self._buckets[group], latest if number == last else earliest, self._dumped(parts))
         if refused:
             yield REJECTED, frames.join([result for _, result in refused])
+        for counter, count in zip(self._counters, (1, len(records), len(refused)), strict=True):
+            counter.inc(count)
 
     def _parsed(self, texts: list[bytes]) -> tuple[list[Any], list[tuple[int, bytes]]]:
         """Return the records of some texts, and the places of those that are none, each with what is made of it."""
