@@ -12,6 +12,8 @@ from jobkit.testing.oracles import compare, exactly_once
 
 HELD = {"WITHIN": "600000", "AT_MOST": "1000000"}
 """No batch is ever full, nor its time up."""
+RARE = {"execution.checkpointing.interval": "10 min"}
+"""No checkpoint comes before the job is stopped."""
 KEYS = [f"key{number}" for number in range(1000)]
 
 
@@ -59,17 +61,27 @@ def test_state_is_divided_anew(job: Job, kafka: Kafka) -> None:
     require(job, keys)
 
 
-@pytest.mark.parametrize("drain", [False, True], ids=["savepoint", "drain"])
-def test_a_job_that_stops_leaves_nothing_in_a_batch(job: Job, kafka: Kafka, drain: bool) -> None:  # noqa: FBT001
-    """What is held when it stops is written, and counted once: the next start counts on from the savepoint."""
-    slow = {"execution.checkpointing.interval": "10 min"}  # so that no checkpoint does it before
+def test_a_job_that_is_stopped_leaves_nothing_in_a_batch(job: Job, kafka: Kafka) -> None:
+    """What is held when it stops is written once, and counted: the next start counts on from the savepoint."""
     kafka.produce("words", lines(KEYS[:50]))
-    job.start(environment=HELD, configuration=slow)
-    job.wait_until_running()
-    job.stop_with_savepoint(drain=drain)
+    job.start(environment=HELD, configuration=RARE)
+    job._wait_until_read()
+    savepoint = job.stop_with_savepoint()
     kafka.produce("words", lines(KEYS[:50] * 2))
-    job.start(environment=HELD)
+    job.start(environment=HELD, from_snapshot=savepoint)
     require(job, KEYS[:50] * 3)
+
+
+def test_a_job_that_is_drained_leaves_nothing_in_a_batch(job: Job, kafka: Kafka) -> None:
+    """What is held is written once, and then all timers have fired."""
+    kafka.produce("words", lines(KEYS[:50] * 3))
+    job.start(environment={**HELD, "WATERMARKS": "yes"}, configuration=RARE)
+    job._wait_until_read()
+    job.stop_with_savepoint(drain=True)
+    numbered, even = expected(KEYS[:50] * 3)
+    ended = [f"{key} ended at 3, 1" for key in KEYS[:50]]
+    assert compare(job.records("numbered"), [each for each in numbered if not each.endswith("ticked")] + ended) is None
+    assert compare(job.records("even"), even) is None
 
 
 def test_an_error_names_what_it_was_at(job: Job, kafka: Kafka) -> None:

@@ -104,6 +104,7 @@ def test_a_function_s_exception_names_the_key_and_the_record() -> None:
         f" batches/test_failures.py:{line_of(__file__, 'process')} in process, the function Shares."
         " A record that can never be processed is best rejected where it is parsed, or sent to a side output."
     )
+    assert error.args == (str(error),), "thread mode would show less"
     assert type(error.__cause__) is ZeroDivisionError
     assert traceback.extract_tb(error.__traceback__)[-1].name == "share"
 

@@ -157,12 +157,13 @@ class Call:
             return frames.join(texts)
         except UnicodeEncodeError as error:
             found = next(text for text in texts if isinstance(text, str) and not frames.is_unicode(text))
-            raise ConfigurationError(
+            refused = ConfigurationError(
                 f"{self._operator.name} returned a text that is no Unicode: it has one half of a surrogate pair.",
                 found=_failures.shortened(found),
                 where=self._operator.place,
                 remedy=r"JSON may bring one in, as \ud800: refuse it in `parse`, or return text.encode(errors='replace').",
-            ) from error
+            )
+            raise _failures.told(refused) from error
 
     def _leave_out_unchanged(self, packed: dict[Hashable, tuple[Any, ...]]) -> None:
         """Keep no state for keys that had none and whose functions have changed nothing: they would stay for ever."""

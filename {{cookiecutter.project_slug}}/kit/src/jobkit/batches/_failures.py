@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from ..errors import FunctionFailed, JobkitError
 from ..sources import is_users_code
 
+Failed = TypeVar("Failed", bound=JobkitError)
 _MOST = 200
 """How much of a value is shown, in characters."""
 _PLACES = 3
@@ -38,6 +39,12 @@ def described(error: BaseException) -> str:
     return (text if len(text) <= 2 * _MOST else f"{text[: 2 * _MOST]} and so on").rstrip(".")
 
 
+def told(error: Failed) -> Failed:
+    """Return an error all of which reaches Flink: in thread mode that is not its text, but what it was made of first."""
+    error.args = (str(error),)
+    return error
+
+
 def of_key(error: Exception, name: str, operator: str, key: Any, records: Sequence[Any]) -> NoReturn:
     """Raise what a function of a key has raised, with what it was at.
 
@@ -53,7 +60,7 @@ def of_key(error: Exception, name: str, operator: str, key: Any, records: Sequen
     """
     if isinstance(error, JobkitError):
         error.where = ", ".join(filter(None, [error.where, operator, f"at the key {shortened(key)}"]))
-        raise error
+        raise told(error)
     own = _own(error)
     if not own or _is_ours(error):
         raise error
@@ -63,7 +70,7 @@ def of_key(error: Exception, name: str, operator: str, key: Any, records: Sequen
         where=", ".join([*own, operator]),
         remedy="A record that can never be processed is best rejected where it is parsed, or sent to a side output.",
     )
-    raise failure.with_traceback(error.__traceback__) from error  # thread mode shows the lines of the failure, and of no cause
+    raise told(failure).with_traceback(error.__traceback__) from error  # thread mode shows the lines of the failure, and of no cause
 
 
 def of_text(error: Exception, name: str, operator: str, text: bytes, remedy: str) -> NoReturn:
@@ -81,14 +88,14 @@ def of_text(error: Exception, name: str, operator: str, text: bytes, remedy: str
     """
     if isinstance(error, JobkitError):
         error.where = f"{error.where or f'`{name}`'}, {operator}, for the text {shortened(text)}"
-        raise error
+        raise told(error)
     failure = FunctionFailed(
         f"`{name}` failed for a text: {described(error)}.",
         found=shortened(text),
         where=", ".join([*_own(error), operator]),
         remedy=remedy,
     )
-    raise failure.with_traceback(error.__traceback__) from error
+    raise told(failure).with_traceback(error.__traceback__) from error
 
 
 def _frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:

@@ -50,9 +50,10 @@ def refuse(key: Any, kind: type[Any], place: str) -> NoReturn:
     Raises:
         ConfigurationError: With what to write.
     """
-    raise ConfigurationError(
+    error = ConfigurationError(
         f"A key is not of its type, which is {_NAMES[kind]}.",
         found=f"{_failures.shortened(key)}, of the class {type(key).__qualname__}",
         where=place,
         remedy=_INSTEAD.get((kind, type(key)), "Let `key` return a text or a number, and say key_type=… in process(…) if it is a number."),
     )
+    raise _failures.told(error)

@@ -154,12 +154,13 @@ class Parsing(ProcessFunction):  # type: ignore[misc]
                     try:
                         pickle.dumps(packed, pickle.HIGHEST_PROTOCOL)
                     except Exception as error:  # noqa: PERF203  (something has failed already)
-                        raise ConfigurationError(
+                        refused = ConfigurationError(
                             f"A record holds something that cannot be sent: {_failures.described(error)}.",
                             found=_failures.shortened(packed),
                             where=f"{self._place}, at the key {_failures.shortened(key)}",
                             remedy="Let `parse` put plain values into it: numbers, texts, bytes, lists and dictionaries.",
-                        ) from error
+                        )
+                        raise _failures.told(refused) from error
             raise
 
     def _fail(self, error: Exception, name: str, text: bytes) -> NoReturn:
