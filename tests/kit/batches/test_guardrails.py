@@ -133,3 +133,21 @@ def test_state_that_flink_does_not_know_of_is_found(build: Any, rule: str, opera
     assert (result.operator, result.file, result.line) == (operator, __file__, line_of(__file__, mark))
     assert name in result.message
     assert place in (result.remedy or "")
+
+
+def test_a_uid_that_read_has_made_is_not_given_again() -> None:
+    """The rule about uids names both operators, and the line of the second."""
+
+    def build(env: StreamExecutionEnvironment) -> None:
+        values = env.from_collection(["a", "b"], Types.STRING()).uid("values")
+        words, rejected = batches.read(
+            values, parse, record=Word, key=lambda word: word.text, event_time=lambda _: 0, rejected=lambda value, _: value, uid="read"
+        )
+        words.process(Sound(), uid="read-batches").print().uid("out")  # twice
+        rejected.print().uid("rejected")
+
+    (result,) = by_rule(judged(build), "duplicate-uids")
+    assert (result.status, result.operator) == ("fail", "read-batches")
+    assert "the uid “read-batches” that" in result.message
+    assert "read: batches" in result.message
+    assert (result.file, result.line) == (__file__, line_of(__file__, "twice"))

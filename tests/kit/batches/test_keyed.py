@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
-from jobkit.batches import Context, KeyedFunction, RecordFunction, frames
+from jobkit.batches import Context, KeyedFunction, RecordFunction, _call, frames
 from jobkit.batches._keyed import Keyed
 from jobkit.batches.function import Result
 from jobkit.batches.reading import dump
@@ -395,6 +395,90 @@ def test_a_key_that_java_does_not_find_again_is_refused(key_type: Any) -> None:
     """In thread mode and with the hashmap backend its state would be new with each batch, and nothing would be said."""
     with pytest.raises(ConfigurationError, match=r"is a text or a number.*Where: key_type\. Take Types\.LONG\(\) for whole"):
         KeyedOperator(Obedient(), Order, key_type=key_type)
+
+
+@pytest.mark.parametrize(
+    ("key", "key_type", "message"),
+    [
+        (7, None, r"a text\. Found: 7, of the class int\..*Say key_type=Types\.LONG\(\) in process"),
+        (1.5, None, r"a text\. Found: 1\.5, of the class float\..*Say key_type=Types\.DOUBLE\(\)"),
+        (7.0, Types.LONG(), r"a Long\. Found: 7\.0, of the class float\..*Let `key` return int"),
+        ("7", Types.LONG(), r"a Long\. Found: '7', of the class str\..*Leave key_type out"),
+        (2**63, Types.LONG(), r"a Long\. Found: 9223372036854775808, .*Let `key` return a text: a Long has 64 bits"),
+        (7, Types.DOUBLE(), r"a Double\. Found: 7, of the class int\..*Let `key` return float"),
+        ("x", Types.DOUBLE(), r"a Double\. Found: 'x', of the class str\..*Leave key_type out"),
+    ],
+)
+def test_a_key_of_another_type_is_refused(key: Any, key_type: Any, message: str) -> None:
+    """Java would speak of a cast; or, with the hashmap backend, not before the first snapshot."""
+    with pytest.raises(ConfigurationError, match=r"A key is not of its type, which is .*" + message) as raised:
+        KeyedOperator(Obedient(), Order, key_type=key_type).process(key, order("1"))
+    assert "Where: the function Obedient." in str(raised.value)
+
+
+@pytest.mark.parametrize("key", [None, ("a", 1), True], ids=str)
+def test_what_is_no_key_is_refused_alone_too(key: Any) -> None:
+    """As in the job, where the operator before refuses it."""
+    with pytest.raises(ConfigurationError, match=r"A key is a text or a number\."):
+        KeyedOperator(Obedient(), Order).process(key, order("1"))
+
+
+def test_zero_is_one_key() -> None:
+    """To Java's maps, 0.0 and -0.0 are two."""
+    operator = KeyedOperator(Obedient(), Order, key_type=Types.DOUBLE())
+    operator.process(-0.0, order("1"))
+    operator.process(0.0, order("2"))
+    assert operator.output == ["0.0: 1", "0.0: 1 2"]
+    assert operator.state(-0.0) == Kept(["1", "2"])
+
+
+class Many(KeyedFunction[Order, Kept]):
+    """Registers a timer for each key, at one time; results as many and as long as the record says."""
+
+    state = Kept
+
+    def process(self, key: Any, state: Kept, records: list[Order], context: Context) -> list[Result]:
+        """Register it, and return some."""
+        context.register_event_time_timer(7)
+        state.seen += [record.what for record in records]
+        return [f"{key} {number}" for number in range(records[0].time)]
+
+    def on_timer(self, key: Any, state: Kept, timestamp: int, context: Context) -> list[Result]:  # noqa: ARG002
+        """Return them, the odd ones aside, and forget every second key."""
+        if int(key) % 2:
+            context.clear_state()
+        else:
+            state.fired += 1
+        return [(ASIDE, state.seen[0]), state.seen[0]]
+
+
+def batches_of_results(cached: int, bounds: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], list[int], Any]:
+    """Let forty keys have a timer at one time; return how many results each batch has had, of both outputs, and what is left."""
+    monkeypatch.setattr(_call, "MOST_RESULTS", bounds[0])
+    monkeypatch.setattr(_call, "MOST_BYTES", bounds[1])
+    operator = Operator(Keyed(Many(), Order, Types.STRING(), cached), key=lambda _: 0, key_type=Types.INT())
+    operator.process(dump([(str(number), [("x" * 10, 0)]) for number in range(40)]))
+    operator.advance_watermark(7)
+    main, aside = ([len(frames.split(batch)) for batch in batches] for batches in (operator.output, operator.side_output(ASIDE)))
+    return main, aside, operator.state("states", key=0)
+
+
+@pytest.mark.parametrize("cached", [0, 1, 100])
+def test_timers_that_are_due_at_once_send_results_on(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In batches of a bounded size: when the input ends, every key of a bucket may have some. States are written as ever."""
+    expected = {str(number): (1, (["x" * 10], 1)) for number in range(0, 40, 2)}
+    assert batches_of_results(cached, (10_000, 1 << 23), monkeypatch) == ([40], [40], expected)
+    assert batches_of_results(cached, (15, 1 << 23), monkeypatch) == ([15, 15, 10], [15, 15, 10], expected)
+    assert batches_of_results(cached, (10_000, 200), monkeypatch) == ([10] * 4, [10] * 4, expected)
+
+
+def test_a_batch_of_records_sends_results_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function may return many for each record."""
+    monkeypatch.setattr(_call, "MOST_RESULTS", 15)
+    operator = Operator(Keyed(Many(), Order, Types.STRING(), 10), key=lambda _: 0, key_type=Types.INT())
+    operator.process(dump([(key, [("x", 10)]) for key in "abcde"]))
+    assert [len(frames.split(batch)) for batch in operator.output] == [20, 20, 10]
+    assert set(operator.state("states", key=0)) == set("abcde")
 
 
 def test_a_record_arrives_as_what_it_was() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import math
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,10 +13,10 @@ from zlib import crc32
 import numpy as np
 import pytest
 from jobkit._codec import as_tuple
-from jobkit.batches import KeyedFunction, _buckets, frames, read
+from jobkit.batches import Batching, KeyedFunction, _buckets, frames, read
 from jobkit.batches._keyed import load
 from jobkit.batches.reading import Parsing, dump
-from jobkit.errors import ConfigurationError
+from jobkit.errors import ConfigurationError, FunctionFailed
 from jobkit.testing.operators import Operator
 from pyflink.common import Types, WatermarkStrategy
 from pyflink.common.watermark_strategy import TimestampAssigner
@@ -99,10 +100,20 @@ def test_what_is_malformed_is_rejected_with_its_bytes() -> None:
     assert len(operator.take("rejected")) == 1
 
 
+def test_records_are_counted() -> None:
+    """As Flink counts batches: once a batch, those that go on and those that are rejected."""
+    operator = parsing()
+    assert operator.metrics == {"batches": 0, "records": 0, "rejected": 0}
+    rows(operator, b"a 1", b"no", b"b 2", b"c 3")
+    rows(operator, b"no")
+    assert operator.metrics == {"batches": 2, "records": 3, "rejected": 2}
+
+
 def test_other_exceptions_fail_the_job() -> None:
     """As every mistake in the user's code."""
-    with pytest.raises(ValueError, match="too many values"):
+    with pytest.raises(FunctionFailed, match=r"ValueError: too many values.*raise KeyError: the class that `malformed` names") as raised:
         rows(parsing(malformed=KeyError), b"a b c")
+    assert type(raised.value.__cause__) is ValueError
 
 
 def test_records_of_any_class_travel() -> None:
@@ -135,6 +146,22 @@ def test_equal_keys_are_in_one_group() -> None:
     """What one dictionary takes for one key is one."""
     for equal in ([1, 1.0], [0, 0.0, -0.0], [2**70, float(2**70)]):
         assert len({_buckets.key_group(key, 128) for key in equal}) == 1, equal
+
+
+@pytest.mark.parametrize("keys", [[0.0, -0.0], [-0.0, 0.0], [-0.0], [-0.0, 1.5]], ids=str)
+def test_zero_is_one_key(keys: list[float]) -> None:
+    """The two that there are in floating-point numbers are one to Python, and two to Java's maps."""
+    function = Parsing(json.loads, as_tuple(Single), lambda record: record.key, None, KeyError, lambda value, _: value, BUCKETS)
+    function._parse = lambda value: Single(json.loads(value))
+    parts = rows(Operator(function), *(json.dumps(key).encode() for key in keys))
+    found = [key for _, _, members in parts for key, _ in members]
+    assert sorted(map(repr, found)) == sorted({repr(abs(key)) for key in keys})
+
+
+class Single(NamedTuple):
+    """A record that is its key."""
+
+    key: float
 
 
 class Color(enum.IntEnum):
@@ -282,3 +309,40 @@ def test_operators_of_results_run_as_the_job_does(method: str) -> None:
     results = read(values, parse, record=Word, key=lambda word: word.text, rejected=lambda value, _: value, uid="read")
     with pytest.raises(TypeError, match="around 'read: rejected' run with the parallelism and the chaining of the job"):
         getattr(results.rejected, method)(*[] if method == "disable_chaining" else [1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"within": -1}, {"within": 0.5}, {"within": 10**9}, {"at_most": 0}, {"at_most": True}, {"cached_states": -1}, {"cached_states": "1"}],
+    ids=str,
+)
+def test_a_batching_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    """When it is made: a negative time would hold records for ever, or fail in Java."""
+    ((name, value),) = wrong.items()
+    with pytest.raises(ConfigurationError, match=rf"Batching\({name}=…\) takes a whole number from [01] to \d+\. Found: {value!r}\."):
+        Batching(**wrong)
+
+
+def test_the_bounds_of_a_batching() -> None:
+    """They may be used."""
+    assert Batching(0, 1, 0) != Batching(24 * 3_600_000, 2**31 - 1, 2**31 - 1)
+
+
+@pytest.mark.usefixtures("jvm")
+@pytest.mark.parametrize("tags", [["results"], ["a", "a-results"], ["a-results", "a"]], ids=str)
+def test_a_side_output_with_the_uid_of_another_is_refused(tags: list[str]) -> None:
+    """Uids are made of the function's and of the tag; Flink would say no more than that a hash is there twice."""
+
+    class Silent(KeyedFunction[Word, Seen]):
+        state = Seen
+
+    env = StreamExecutionEnvironment.get_execution_environment()
+    env.set_max_parallelism(128)
+    values = env.from_collection(["a"], Types.STRING())
+    records = read(values, parse, record=Word, key=lambda word: word.text, rejected=lambda value, _: value, uid="read").records
+    results = records.process(Silent(), uid="silent")
+    for tag in tags[:-1]:
+        results.get_side_output(OutputTag(tag, Types.STRING()))
+    message = rf"side output '{tags[-1]}' would have the uid of another operator of 'silent'\. Found: the uids silent-results.*another name"
+    with pytest.raises(ConfigurationError, match=message):
+        results.get_side_output(OutputTag(tags[-1], Types.STRING()))

@@ -13,6 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -112,6 +113,7 @@ def test_no_class_of_the_users_is_named_in_what_is_written() -> None:
 
 LASTING = [
     dt.datetime(2001, 1, 5, 10, 47, tzinfo=dt.timezone.utc),
+    dt.datetime(2001, 1, 5, 10, 47, tzinfo=ZoneInfo("Europe/Paris")),
     dt.date(2001, 1, 5),
     dt.timedelta(1),
     Decimal("1.10"),
@@ -303,6 +305,19 @@ def test_a_state_of_another_version_without_migrate_fails() -> None:
     """And says which versions."""
     with pytest.raises(NotImplementedError, match="version 1 of Function, which has version 2 and no migrate"):
         codec(Totals, version=2).unpack(codec(Fewer).pack(Fewer()))
+
+
+def test_a_state_of_a_later_version_is_refused() -> None:
+    """After a rollback: migrate knows earlier ones, and would take it for one of them."""
+
+    def migrate(self: Any, version: int, values: tuple[Any, ...]) -> Totals:  # noqa: ARG001
+        return Totals(*values)
+
+    earlier = codec(Totals, version=2, migrate=migrate)
+    with pytest.raises(
+        ConfigurationError, match=r"state of Function was written by a newer version of the job.*Found: version 3, where this one has version 2\."
+    ):
+        earlier.unpack(codec(Totals, version=3, migrate=migrate).pack(Totals(5)))
 
 
 @pytest.mark.parametrize(("written", "kind"), [(Fewer(1), Totals), (Totals(1), Fewer)], ids=["more", "fewer"])

@@ -155,3 +155,16 @@ def test_each_fires_once_in_order(cached: int, seed: int) -> None:
             operator.advance_watermark(now[False])
             assert take(operator) == by_bucket(model.advance(now[False], of_clock=False))
     assert fired > 200
+
+
+def test_a_bucket_with_more_timers_than_are_kept_is_not_read_whole() -> None:
+    """When the job is started anew: each of its times gets a timer of Flink's, and all fire."""
+    times = range(100, 130)
+    before = start(1_000)
+    before.process(dump([("a", [tuple(Wish(True, False, time)) for time in times])]))  # noqa: FBT003
+    assert before.timers() == [100]
+    after = start(20, before.snapshot())
+    after.process(dump([("c", [tuple(Wish(True, False, 500))])]))  # noqa: FBT003
+    assert after.timers() == [*times, 500]
+    after.advance_watermark(100)
+    assert [text[:5] for text in take(after)[0]] == ["a 100"]

@@ -15,7 +15,7 @@ from .errors import ConfigurationError
 from .sources import as_written
 
 S = TypeVar("S")
-_LASTING = {"builtins", "collections", "datetime", "decimal", "fractions", "uuid"}
+_LASTING = {"builtins", "collections", "datetime", "decimal", "fractions", "uuid", "zoneinfo"}
 _FIELD = "_FIELD"
 """How a dataclass marks what is a field, and neither a ClassVar nor an InitVar."""
 

@@ -57,6 +57,15 @@ class ClusterError(JobkitError):
     """A local process (Flink, Kafka) that did not start, did not answer or stopped."""
 
 
+class FunctionFailed(JobkitError):
+    """A function of the user's that `jobkit.batches` has called raised something.
+
+    What it raised is its cause (`__cause__`), and its traceback ends in the lines of that.
+    """
+
+    exit_code = 1
+
+
 class JobFailed(JobkitError):
     """The job was submitted, and Flink reports that it failed.
 

@@ -228,14 +228,22 @@ def is_users(function: FunctionType) -> bool:
     A job may be installed like a library (`pip install .`), so that what is installed may be the user's as well: all
     but PyFlink, this kit and Python itself is. PyFlink's examples are the user's.
     """
-    module = function.__module__ or ""
-    if module.split(".")[0] in NOT_THE_USERS:
+    return is_users_code(function.__module__ or "", function.__code__.co_filename)
+
+
+def is_users_code(module: str, file: str) -> bool:
+    """Return whether what a module, in a file, holds is the user's; as for `is_users`."""
+    if module.split(".", maxsplit=1)[0] in NOT_THE_USERS:
         return module.startswith("pyflink.examples")
-    return _is_installed(function) or not function.__code__.co_filename.startswith((*_STDLIB, "<frozen"))
+    return _is_in_packages(file) or not file.startswith((*_STDLIB, "<frozen"))
 
 
 def _is_installed(function: FunctionType) -> bool:
-    return any(f"/{folder}/" in function.__code__.co_filename.replace("\\", "/") for folder in _INSTALLED)
+    return _is_in_packages(function.__code__.co_filename)
+
+
+def _is_in_packages(file: str) -> bool:
+    return any(f"/{folder}/" in file.replace("\\", "/") for folder in _INSTALLED)
 
 
 def reachable(starts: Iterable[Body]) -> list[Body]:

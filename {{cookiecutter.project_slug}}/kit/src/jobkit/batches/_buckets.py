@@ -58,6 +58,11 @@ def key_group(key: Hashable, count: int) -> int:
     return crc32(key.encode() if type(key) is str else repr(_number(key)).encode()) % count
 
 
+def normal(key: Hashable) -> Hashable:
+    """Return a key as it is written in the state: of 0.0 and -0.0, which are one key to Python and two to Java's maps, the first."""
+    return 0.0 if type(key) is float and key == 0 else key
+
+
 def _number(key: Any) -> int | float:
     """Return a number as it is written: 1 and 1.0 are one key to a dictionary.
 

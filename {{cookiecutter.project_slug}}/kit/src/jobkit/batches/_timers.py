@@ -49,10 +49,27 @@ class Timers:
             return InFlink(self._state, flink)
         timers = self._at_hand.get(bucket)
         if timers is None:
-            timers = self._at_hand[bucket] = AtHand({time: set(keys) for time, keys in self._state.items()})
+            timers = self._read()
+            if timers is None:
+                for time in list(self._state.keys()):
+                    flink.register(time)
+                self._too_many.add(bucket)
+                return InFlink(self._state, flink)
+            self._at_hand[bucket] = timers
             self._count += timers.count
         timers.flink = flink
         return timers
+
+    def _read(self) -> AtHand | None:
+        """Return the timers of the bucket that Flink has called with, as Flink has kept them; None when they are too many."""
+        keys: dict[int, Keys] = {}
+        count = self._count
+        for time, waiting in self._state.items():
+            count += len(waiting)
+            if count > self._most:
+                return None
+            keys[time] = set(waiting)
+        return AtHand(keys)
 
     def write(self, bucket: Hashable) -> None:
         """Write what has changed of the bucket that Flink has called with; see to it that Flink calls in time."""

@@ -34,5 +34,14 @@ def join(texts: Sequence[str | bytes]) -> bytes:
     return b"".join([_COUNTED, struct.pack(f">{len(parts) + 1}i", len(parts), *map(len, parts)), *parts])
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether UTF-8 has a text: not when half of a surrogate pair is in it, as JSON may bring it in."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _encoded(texts: Sequence[str | bytes]) -> list[bytes]:
     return [text.encode() if isinstance(text, str) else text for text in texts]

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import pickle
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from pyflink.common import Row, Types, WatermarkStrategy
+from pyflink.common import Types, WatermarkStrategy
 from pyflink.common.typeinfo import TypeInformation
-from pyflink.datastream import DataStream, KeyedStream, OutputTag, RuntimeContext
-from pyflink.datastream.functions import ProcessFunction
+from pyflink.datastream import DataStream, KeyedStream
 from pyflink.java_gateway import get_gateway
 
 from .._codec import as_tuple
 from ..errors import ConfigurationError
-from . import _buckets, _garbage, _operators, frames
+from . import _buckets, _operators
 from ._keyed import Keyed
+from ._parsing import REJECTED, Parsing, dump
 from .function import KeyedFunction
 from .results import BATCH, Results
+
+__all__ = ["BYTES_AS_TEXT", "Batching", "KeyedBatches", "Parsing", "Read", "dump", "read"]
 
 R = TypeVar("R")
 BYTES_AS_TEXT = "ISO-8859-1"
 """The encoding in which texts travel: it has a character for each byte, so no byte is lost on the way."""
-_REJECTED = OutputTag("rejected", BATCH)
 _BUCKET = Types.INT()
+_DAY, _INTEGER = 24 * 3_600_000, 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,21 @@ class Batching:
     within: int = 100
     at_most: int = 10_000
     cached_states: int = 100_000
+
+    def __post_init__(self) -> None:
+        """Refuse what would hold records for ever, or none.
+
+        Raises:
+            ConfigurationError: When one of them is no whole number, or out of its bounds.
+        """
+        for name, least, most in (("within", 0, _DAY), ("at_most", 1, _INTEGER), ("cached_states", 0, _INTEGER)):
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise ConfigurationError(
+                    f"Batching({name}=…) takes a whole number from {least} to {most}.",
+                    found=repr(value),
+                    remedy="within is in milliseconds, at_most in records, cached_states in keys.",
+                )
 
 
 if TYPE_CHECKING:
@@ -90,7 +105,8 @@ def read(  # noqa: PLR0913  (each is a decision of the job's)
         uid: The operator's uid. What is added on the way gets uids that begin with it.
         event_time: Returns a record's event time, in milliseconds since 1970.
         watermarks: Made from the latest event time of each batch, and sent after all of its records.
-        malformed: What `parse` raises for a text that is no record. Every other exception fails the job.
+        malformed: What `parse` raises for a text that is no record; `key` and `event_time`, too, for a record that has none. Every
+            other exception fails the job.
         rejected: Makes a text for the stream of rejected records, from the bytes and the exception.
         batching: How long records are collected.
 
@@ -103,12 +119,12 @@ def read(  # noqa: PLR0913  (each is a decision of the job's)
     pack = as_tuple(record)
     limits = (batching.at_most, get_gateway().jvm.java.lang.Long(batching.within))
     collected = _operators.add(values, "Collect", *limits, name=f"{uid}: batches", uid=f"{uid}-batches", output=BATCH)
-    parsing = Parsing(parse, pack, key, event_time, malformed, rejected, buckets)
+    parsing = Parsing(parse, pack, key, event_time, malformed, rejected, buckets, record, uid)
     parsed = collected.process(parsing, Types.ROW([_BUCKET, Types.LONG(), BATCH])).name(uid).uid(uid)
     addressed = _operators.add(parsed, "Address", name=f"{uid}: by key", uid=f"{uid}-by-key", output=Types.ROW([_BUCKET, BATCH]))
     if watermarks is not None:
         addressed = addressed.assign_timestamps_and_watermarks(watermarks).name(f"{uid}: watermarks").uid(f"{uid}-watermarks")
-    side = parsed.get_side_output(_REJECTED).name(f"{uid}: rejected").uid(f"{uid}-rejected")
+    side = parsed.get_side_output(REJECTED).name(f"{uid}: rejected").uid(f"{uid}-rejected")
     return Read(KeyedBatches(addressed, record, batching), Results(side, f"{uid}: rejected", f"{uid}-rejected"))
 
 
@@ -166,70 +182,5 @@ class KeyedBatches(Generic[R]):
         key = Types.ROW([_BUCKET])
         j_keyed = self._addressed._j_data_stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key.get_java_type_info())
         keyed = KeyedStream(j_keyed, BATCH, self._addressed)
-        adapter = Keyed(function, self._record, key_type or Types.STRING(), self._batching.cached_states)
+        adapter = Keyed(function, self._record, key_type or Types.STRING(), self._batching.cached_states, uid)
         return Results(keyed.process(adapter, BATCH).name(name).uid(uid), name, uid)
-
-
-class Parsing(ProcessFunction):  # type: ignore[misc]
-    """Parses batches of texts; emits, for each bucket, a batch of records by key.
-
-    Attributes:
-        key: Returns a record's key.
-    """
-
-    def __init__(  # noqa: PLR0913, PLR0917
-        self,
-        parse: Callable[[bytes], Any],
-        pack: Callable[[Any], tuple[Any, ...]],
-        key: Callable[[Any], Hashable],
-        event_time: Callable[[Any], int] | None,
-        malformed: type[Exception],
-        rejected: Callable[[bytes, Exception], str | bytes],
-        buckets: tuple[int, ...],
-    ) -> None:
-        self._parse, self._pack, self.key, self._event_time = parse, pack, key, event_time
-        self._malformed, self._rejected, self._buckets = malformed, rejected, buckets
-
-    def open(self, runtime_context: RuntimeContext) -> None:  # noqa: ARG002  (PyFlink's name)
-        """Prepare Python for batches."""
-        _garbage.relax()
-
-    def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[Any]:  # noqa: ARG002  (PyFlink's name)
-        """Parse one batch."""
-        parse, pack, key = self._parse, self._pack, self.key
-        records, rejected = [], []
-        for text in frames.split(value):
-            try:
-                records.append(parse(text))
-            except self._malformed as error:  # noqa: PERF203  (one of them may fail, not all)
-                rejected.append(self._rejected(text, error))
-        by_key: dict[Hashable, list[Any]] = defaultdict(list)
-        for each, packed in zip(map(key, records), map(pack, records), strict=True):
-            by_key[each].append(packed)
-        by_bucket: dict[int, list[tuple[Hashable, list[Any]]]] = defaultdict(list)
-        count = len(self._buckets)
-        for each, members in by_key.items():
-            by_bucket[_buckets.key_group(each, count)].append((each, members))
-        # No watermark may overtake a record that was collected with the one that it is made from: the last part brings it.
-        earliest, latest = self._times(records)
-        last = len(by_bucket) - 1
-        for number, (group, parts) in enumerate(by_bucket.items()):
-            yield Row(self._buckets[group], latest if number == last else earliest, dump(parts))
-        if rejected:
-            yield _REJECTED, frames.join(rejected)
-
-    def _times(self, records: list[Any]) -> tuple[int | None, int | None]:
-        """Return the earliest and the latest event time of some records."""
-        if self._event_time is None or not records:
-            return None, None
-        times = list(map(self._event_time, records))
-        return min(times), max(times)
-
-
-def dump(parts: Iterable[tuple[Hashable, list[Any]]]) -> bytes:
-    """Return the bytes of records by key, on their way from one operator to the next.
-
-    They are in no snapshot whose barriers are aligned; an unaligned one holds what is on its way. Not by marshal, which is
-    faster: without a word it makes bytes of a number of NumPy's, and of a bytearray.
-    """
-    return pickle.dumps(list(parts), pickle.HIGHEST_PROTOCOL)

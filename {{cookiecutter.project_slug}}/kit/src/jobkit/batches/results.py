@@ -7,6 +7,7 @@ from typing import Any
 from pyflink.common import Types
 from pyflink.datastream import DataStream, OutputTag
 
+from ..errors import ConfigurationError
 from . import _operators
 
 BATCH = Types.PRIMITIVE_ARRAY(Types.BYTE())
@@ -30,10 +31,21 @@ class Results(DataStream):  # type: ignore[misc]
         self._sides: dict[str, Results] = {}
 
     def get_side_output(self, output_tag: OutputTag) -> DataStream:
-        """Return the texts of a side output."""
+        """Return the texts of a side output.
+
+        Raises:
+            ConfigurationError: When its uids, which are made of the function's and of the tag, would be those of another output.
+        """
         tag_id = output_tag.tag_id
         if tag_id in self._sides:
             return self._sides[tag_id]
+        others = ["results", *(uid for side in self._sides for uid in (side, f"{side}-results"))]
+        if {tag_id, f"{tag_id}-results"}.intersection(others):
+            raise ConfigurationError(
+                f"The side output {tag_id!r} would have the uid of another operator of {self._origin_uid!r}.",
+                found=f"the uids {', '.join(f'{self._origin_uid}-{other}' for other in others)}, made of the function's and of the tags",
+                remedy="Give its OutputTag another name, that is not `results` and does not end in it.",
+            )
         batches = self._batches.get_side_output(tag(output_tag)).name(f"{self._origin_name}: {tag_id}").uid(f"{self._origin_uid}-{tag_id}")
         self._sides[tag_id] = Results(batches, f"{self._origin_name}: {tag_id}", f"{self._origin_uid}-{tag_id}")
         return self._sides[tag_id]

@@ -16,7 +16,7 @@ from pyflink.common.typeinfo import TypeInformation
 from pyflink.datastream import OutputTag, TimeDomain
 
 from .._codec import as_tuple
-from ..batches import KeyedFunction, frames
+from ..batches import KeyedFunction, _buckets, frames
 from ..batches._keyed import TIMERS, Keyed
 from ..batches._states import Codec
 from ..batches.context import EVENT_TIME, PROCESSING_TIME
@@ -54,8 +54,14 @@ class KeyedOperator(Generic[R, S]):
         self._pack, self._codec = as_tuple(record), Codec(function)
 
     def process(self, key: Any, *records: R) -> None:
-        """Process some records of one key, as one batch."""
-        self._operator.process(dump([(key, [self._pack(record) for record in records])]))
+        """Process some records of one key, as one batch.
+
+        Raises:
+            ConfigurationError: When the key is none, or not of its type, or the function has returned something that is no result.
+            FunctionFailed: When the function has raised something, which is its cause.
+        """
+        _buckets.key_group(key, 1)
+        self._operator.process(dump([(_buckets.normal(key), [self._pack(record) for record in records])]))
 
     def advance_watermark(self, watermark: int) -> None:
         """Move event time on, in milliseconds; fires the timers up to it."""
@@ -80,7 +86,7 @@ class KeyedOperator(Generic[R, S]):
 
     def state(self, key: Any) -> S | None:
         """Return what is kept of a key, as a snapshot would hold it; None when there is nothing."""
-        packed = self._operator.state("states", key=_BUCKET).get(key)
+        packed = self._operator.state("states", key=_BUCKET).get(_buckets.normal(key))
         return None if packed is None else self._codec.unpack(packed)
 
     def timers(self, key: Any, domain: TimeDomain = TimeDomain.EVENT_TIME) -> list[int]:

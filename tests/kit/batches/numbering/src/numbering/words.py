@@ -15,6 +15,8 @@ from pyflink.datastream import OutputTag
 EVEN = OutputTag("even", Types.STRING())
 END = 10**12
 """When every word's timer fires, if there are watermarks; if there are none, each has one that the clock fires."""
+POISON = 666
+"""A time that the function cannot take."""
 
 _WORD = re.compile(rb"(\w+) ([0-9]+)", re.ASCII)
 
@@ -51,7 +53,7 @@ class Number(KeyedFunction[Word, Count]):
             else:
                 context.register_processing_time_timer(context.processing_time + 1)
         for word in records:
-            state.count += 1
+            state.count += word.time // (word.time - POISON) * 0 + 1
             state.latest = max(state.latest, word.time)
             yield (EVEN, f"{key} {state.count}") if state.count % 2 == 0 else f"{key} {state.count}"
 
