@@ -6,9 +6,11 @@ import contextlib
 from typing import Any
 
 from ..cluster import failure
-from ..cluster.http import NotFound
+from ..cluster.http import NoAnswer, NotFound
 from ..cluster.rest import TERMINAL, RestClient, Savepoint
 from ..errors import ClusterError
+
+_SUSPENDED = "SUSPENDED"
 
 
 class Deployed(RestClient):
@@ -20,12 +22,15 @@ class Deployed(RestClient):
         """Return a job's state, or None when the JobManager does not know the job.
 
         Raises:
-            NoAnswer: When it does not answer.
+            NoAnswer: When it does not answer, or has lost its leadership with high availability: the next leader goes on with the job.
         """
         try:
-            return self.state(job)
+            state = self.state(job)
         except NotFound:
             return None
+        if state == _SUSPENDED and self._is_highly_available():
+            raise NoAnswer("The job is suspended until a JobManager leads again.", found=state, where=self.url)
+        return state
 
     def begin_stop(self, job: str, folder: str, trigger: str) -> None:
         """Begin to stop a job with a savepoint; windows and timers do not fire.
@@ -86,6 +91,11 @@ class Deployed(RestClient):
     def text(self, path: str) -> str:
         """Return a file that the JobManager serves."""
         return self._request("GET", path).text
+
+    def _is_highly_available(self) -> bool:
+        """Say whether the cluster is configured so that a suspended job goes on."""
+        known = self.job_manager_configuration()
+        return known.get("high-availability.type", known.get("high-availability", "NONE")).upper() != "NONE"
 
     def _files(self, path: str) -> list[str]:
         return [str(entry["name"]) for entry in self._get(path)["logs"] if entry["size"]]

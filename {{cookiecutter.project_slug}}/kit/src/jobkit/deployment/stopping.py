@@ -9,7 +9,7 @@ from ..cluster.failure import Failure
 from ..cluster.http import NoAnswer, NotFound
 from ..cluster.rest import Savepoint
 from ..cluster.waiting import until
-from ..errors import ClusterError, JobFailed
+from ..errors import ClusterError, JobFailed, JobkitError
 from .change import Change
 from .instance import FAILED, STOPPED, Operation
 from .target import is_over
@@ -63,9 +63,7 @@ class Stopping:
     def _look(self) -> Savepoint | None:
         """Look once for the savepoint; give the order when it was not given."""
         try:
-            found = self._rest.ordered_savepoint(self._uid, self._order)
-        except NotFound:
-            found = self._without_order()
+            found = self._ordered()
         except NoAnswer:
             # The JobManager of an application cluster ends with its job.
             if self._is_over():
@@ -76,6 +74,12 @@ class Stopping:
         self._heard = time.monotonic()
         return found
 
+    def _ordered(self) -> Savepoint | None:
+        try:
+            return self._rest.ordered_savepoint(self._uid, self._order)
+        except NotFound:
+            return self._without_order()
+
     def _without_order(self) -> Savepoint | None:
         """Give the order, once more if need be: with its id it is carried out once. Of a job that is over, look for what it has left."""
         try:
@@ -85,8 +89,6 @@ class Stopping:
             address = self._rest.last_savepoint(self._uid, self._folder)
         except NotFound:
             return self._found()
-        except NoAnswer:
-            return None
         return Savepoint(address) if address else self._found()
 
     def _found(self) -> Savepoint:
@@ -103,12 +105,25 @@ class Stopping:
             return False
 
 
-def carry_out(change: Change, operation: Operation, old: Version) -> str:
+def cancel(change: Change, operation: Operation, old: Version) -> str | None:
+    """Carry out an operation `stop` that takes no savepoint; return the checkpoint that the job has left, or None."""
+    old.target.end(old.uid)
+    left = None
+    try:
+        left = old.newest_left()
+    except JobkitError as error:
+        change.tell(f"what it has left cannot be looked for from here: {error}")
+    change.end(old.uid, STOPPED, "cancelled without a savepoint", savepoint=left)
+    change.finish(operation, "completed")
+    return left
+
+
+def carry_out(change: Change, operation: Operation, old: Version) -> str | None:
     """Carry out an operation `stop`, and return the address of the savepoint; can be taken up after a crash.
 
     Args:
         change: The change that it is a part of.
-        operation: Its details have the `order` and its `folder`.
+        operation: Its details have the `order` and its `folder`, or that it is to `cancel` the job; then what is returned is a checkpoint.
         old: The version.
 
     Raises:
@@ -116,14 +131,15 @@ def carry_out(change: Change, operation: Operation, old: Version) -> str:
         Gone: When the job has ended without one.
         ClusterError: When it takes too long, or the JobManager does not answer: the operation stays open.
     """
+    if operation.details.get("cancel"):
+        return cancel(change, operation, old)
     try:
         savepoint = Stopping(old, operation.details["folder"], operation.details["order"]).carry_out()
     except JobFailed as error:
         change.finish(operation, f"not stopped: {error.root_cause}")
         raise
     except Gone as error:
-        change.end(old.uid, FAILED, f"failed while it was stopped: {error.found}")
-        change.finish(operation, f"failed: {error.found}")
+        change.close(operation, f"failed: {error.found}", (old.uid, FAILED, f"failed while it was stopped: {error.found}"))
         raise
     change.end(old.uid, STOPPED, "stopped with a savepoint", savepoint=savepoint)
     old.keep_lock(savepoint)
