@@ -22,9 +22,11 @@ from typing import Any
 import requests
 from jobkit import cli
 from jobkit.cluster import jars, java, submission
-from jobkit.deployment import artefact, change, confirmation
+from jobkit.deployment import artefact, change, confirmation, replacement
+from jobkit.deployment.address import LedgerAway
 from jobkit.deployment.database import Database
 from jobkit.deployment.instance import Instance, Operation
+from jobkit.deployment.lease import Lease
 from jobkit.deployment.ledger import Ledger
 from jobkit.deployment.session import SessionCluster
 from jobkit.deployment.target import Start
@@ -50,6 +52,7 @@ _SECONDS = 120
 class FakeCluster:
     """What the cluster and its storage know, in a file: the jobs, the snapshots with how far each has come, and what went wrong.
 
+    `answers_500` is how often it will answer so when a job was started and has no checkpoint; `fails` is whether all that is started does.
     A job that is started from anything but the newest snapshot, or beside another one, is put on record as a violation.
     """
 
@@ -61,7 +64,7 @@ class FakeCluster:
     def known(self) -> dict[str, Any]:
         """What it says."""
         if not self._file.exists():
-            return {"jobs": {}, "snapshots": {}, "orders": {}, "violations": [], "answers": []}
+            return {"jobs": {}, "snapshots": {}, "orders": {}, "violations": [], "answers_500": 0, "fails": False}
         found: dict[str, Any] = loads(self._file.read_text(encoding="utf-8"))
         return found
 
@@ -89,14 +92,16 @@ class FakeCluster:
             if start.snapshot != newest:
                 known["violations"].append(f"{start.uid} is started from {start.snapshot}, and not from {newest}")
             code = (start.unpacked / CODE).read_text(encoding="utf-8")
-            state = "RESTARTING" if BROKEN in code else "RUNNING"
+            state = "RESTARTING" if BROKEN in code or known["fails"] else "RUNNING"
             known["jobs"][start.uid] = {"state": state, "from": start.snapshot, "code": code, "history": []}
 
     def answer(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, Any]:
         """Answer a request as a JobManager does: status and document."""
         with self.changed() as known:
-            if known["answers"]:
-                return known["answers"].pop(0), {"errors": ["org.apache.flink.Timeout: within the JobManager"]}
+            is_watched = any(BROKEN not in job["code"] and not job["history"] and job["from"] for job in known["jobs"].values())
+            if known["answers_500"] and is_watched:
+                known["answers_500"] -= 1
+                return 500, {"errors": ["java.util.concurrent.TimeoutException: within the JobManager"]}
             parts = path.partition("?")[0].strip("/").split("/")
             if parts == ["jobs", "overview"]:
                 return 200, {"jobs": [{"jid": uid, "name": "simulated", "state": job["state"]} for uid, job in known["jobs"].items()]}
@@ -108,23 +113,27 @@ class FakeCluster:
 
 def _of_job(known: dict[str, Any], uid: str, method: str, what: str, body: dict[str, Any] | None) -> tuple[int, Any]:
     job = known["jobs"][uid]
-    if what == "" and method == "PATCH":
-        job["state"] = job["state"] if job["state"] in _OVER else "CANCELED"
-        return 202, {}
+    if method != "GET":
+        return _ordered(known, uid, what, body)
     if what == "":
         return 200, {"state": job["state"], "now": 0, "vertices": [{"status": job["state"]}]}
     if what == "exceptions":
         failures = 3 if job["state"] in ("RESTARTING", "FAILED") else 0
         return 200, {"exceptionHistory": {"entries": [{"stacktrace": "java.lang.Exception: not today", "timestamp": 1}] * failures}}
-    if what == "checkpoints" and method == "POST":
-        _add_snapshot(known, job, f"sim:/checkpoints/{uid}/chk-{len(job['history']) + 1}")
-        return 200, {"request-id": "any"}
     if what == "checkpoints":
         newest = job["history"][-1] if job["history"] else None
         restored = {"id": 0, "external_path": job["from"]} if job["from"] else None
         return 200, {"history": job["history"], "latest": {"completed": newest, "savepoint": None, "restored": restored}}
-    if what == "stop":
-        assert body is not None
+    order = known["orders"].get(what.rpartition("/")[2])
+    return (200, {"status": {"id": "COMPLETED"}, "operation": {"location": order}}) if order else (404, {"errors": ["unknown"]})
+
+
+def _ordered(known: dict[str, Any], uid: str, what: str, body: dict[str, Any] | None) -> tuple[int, Any]:
+    job = known["jobs"][uid]
+    if what == "checkpoints":
+        _add_snapshot(known, job, f"sim:/checkpoints/{uid}/chk-{len(job['history']) + 1}")
+        return 200, {"request-id": "any"}
+    if what == "stop" and body is not None:
         if job["state"] != "RUNNING":
             return 400, {"errors": ["it does not run"]}
         if body["triggerId"] not in known["orders"]:
@@ -132,13 +141,19 @@ def _of_job(known: dict[str, Any], uid: str, method: str, what: str, body: dict[
             _add_snapshot(known, job, known["orders"][body["triggerId"]])
             job["state"] = "FINISHED"
         return 202, {"request-id": body["triggerId"]}
-    order = known["orders"].get(what.rpartition("/")[2])
-    return (200, {"status": {"id": "COMPLETED"}, "operation": {"location": order}}) if order else (404, {"errors": ["unknown"]})
+    job["state"] = job["state"] if job["state"] in _OVER else "CANCELED"
+    return 202, {}
 
 
 def _add_snapshot(known: dict[str, Any], job: dict[str, Any], address: str) -> None:
     known["snapshots"][address] = max(known["snapshots"].values(), default=0) + 1
-    entry = {"id": len(job["history"]) + 1, "status": "COMPLETED", "is_savepoint": False, "external_path": address, "end_to_end_duration": 1}
+    entry = {
+        "id": len(job["history"]) + 1,
+        "status": "COMPLETED",
+        "is_savepoint": False,
+        "external_path": address,
+        "end_to_end_duration": 1,
+    }
     job["history"].append(entry)
 
 
@@ -182,9 +197,10 @@ class FakeExaminer:
 class Hook:
     """Kills this process at the n-th of all moments just before or just after it writes into the ledger, or gives the cluster an order."""
 
-    def __init__(self, moment: int | None) -> None:
-        """Take the number, from 1; None for a process that comes to its end."""
-        self._left = moment
+    def __init__(self, moment: int | str | None) -> None:
+        """Take the number, from 1, or the step after whose entry in the journal it is; None for a process that comes to its end."""
+        self._left = moment if isinstance(moment, int) else None
+        self._step = moment
 
     def pass_by(self) -> None:
         """Come to one of the moments."""
@@ -193,16 +209,23 @@ class Hook:
             if self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    def reach(self, operation: Operation) -> Operation:
+        """Come to a step of an operation, which is written down."""
+        if operation.step == self._step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return operation
 
-def play(folder: Path, arguments: list[str], moment: int | None, variables: Mapping[str, str]) -> None:
+
+def play(folder: Path, arguments: list[str], moment: int | str | None, variables: Mapping[str, str]) -> None:
     """Run a command on the simulated cluster, in this process."""
     cluster, hook = FakeCluster(folder / "cluster.json"), Hook(moment)
     said = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
-    os.environ.update({"JOBKIT_ENV": "test", "XDG_STATE_HOME": str(folder / "state"), **variables})
+    os.environ.update({"JOBKIT_ENV": "test", "XDG_STATE_HOME": str(folder / "state")})
+    os.environ.update({name: value for name, value in variables.items() if value})
     os.chdir(folder / "project")
-    _put_in_place(cluster, hook)
+    _put_in_place(folder, cluster, hook)
     sys.argv = ["jobkit", *arguments]
     cli.main()
 
@@ -228,12 +251,14 @@ class FakeSession:
         return answer
 
 
-def _put_in_place(cluster: FakeCluster, hook: Hook) -> None:
-    """Let this process work with the fakes, and pass by the hook."""
+def _put_in_place(folder: Path, cluster: FakeCluster, hook: Hook) -> None:
+    """Let this process work with the fakes, and pass by the hook; where there is a file `away`, so is the ledger after a savepoint."""
     writing = Database.writing
 
     @contextmanager
     def hooked(database: Database) -> Iterator[Any]:
+        if Path(folder / "away").exists() and any("/savepoints/" in address for address in cluster.known["snapshots"]):
+            raise LedgerAway("The ledger cannot be written.", found="the disk is full")
         hook.pass_by()
         with writing(database) as connection:
             yield connection
@@ -246,9 +271,19 @@ def _put_in_place(cluster: FakeCluster, hook: Hook) -> None:
         hook.pass_by()
         return SimpleNamespace(exit_code=0, log=None, stop=lambda: None)
 
-    examiner = FakeExaminer(cluster)
+    examiner, begin, record = FakeExaminer(cluster), Ledger.begin, Ledger.record
+
+    def begun(ledger: Ledger, operation: Operation, lease: Lease) -> None:
+        begin(ledger, operation, lease)
+        hook.reach(operation)
+
+    def recorded(ledger: Ledger, uid: str, lease: Lease, step: str, **details: Any) -> Operation:
+        return hook.reach(record(ledger, uid, lease, step, **details))
+
     for owner, name, fake in (
         (Database, "writing", hooked),
+        (Ledger, "begin", begun),
+        (Ledger, "record", recorded),
         (requests, "Session", lambda: FakeSession(cluster, hook)),
         (SessionCluster, "_submit", submit),
         (submission, "job_id", lambda _: "any"),
@@ -257,7 +292,8 @@ def _put_in_place(cluster: FakeCluster, hook: Hook) -> None:
         (jars, "library", lambda _: None),
         (artefact, "_git", lambda *_: None),
         (confirmation, "_SECONDS_OF_WORK", 0.0),
-        (change, "_SECONDS_FOR_THE_LEDGER", 2),
+        (change, "_SECONDS_FOR_THE_LEDGER", 1),
+        (replacement, "_SECONDS_FOR_THE_OLD", 2.0),
     ):
         setattr(owner, name, fake)
 
@@ -278,7 +314,10 @@ class Simulation:
     def of(cls, folder: Path, address: str | None = None) -> Simulation:
         """Make one, in which nothing was deployed yet."""
         simulation = cls(folder, address)
-        for name, text in {"pyproject.toml": PYPROJECT, "conf/base.yaml": "".join(f"{key}: {value}\n" for key, value in CONF.items())}.items():
+        for name, text in {
+            "pyproject.toml": PYPROJECT,
+            "conf/base.yaml": "".join(f"{key}: {value}\n" for key, value in CONF.items()),
+        }.items():
             file = folder / "project" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
@@ -305,7 +344,7 @@ class Simulation:
         """All that commands have said."""
         return (self.folder / "said.txt").read_text(encoding="utf-8")
 
-    def run(self, *arguments: str, moment: int | None = None, **variables: str) -> int:
+    def run(self, *arguments: str, moment: int | str | None = None, **variables: str) -> int:
         """Run a command in a process of its own; return its exit code, which is -9 when it was killed at the moment."""
         ledger = {"JOBKIT_LEDGER": self.address} if self.address else {}
         process = _CONTEXT.Process(target=play, args=(self.folder, list(arguments), moment, {"TOKEN": "s3cret", **ledger, **variables}))

@@ -6,7 +6,6 @@ On a simulated cluster (see `simulation`); `test_interrupted` does the same with
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -62,7 +61,7 @@ def is_done(simulation: Simulation, scenario: Scenario) -> bool:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_kill_at_every_moment_leaves_nothing_in_between(name: str, tmp_path: Path) -> None:
-    """Until the command passes by fewer moments than that; what goes on is killed, too, half as far on, before it is let."""
+    """Until the command passes by fewer moments than that; of two that go on, one is killed, too, half as far on, before it is let."""
     scenario = SCENARIOS[name]
     first = prepared(scenario, tmp_path / "prepared")
     for moment in count(1):
@@ -72,8 +71,19 @@ def test_a_kill_at_every_moment_leaves_nothing_in_between(name: str, tmp_path: P
             assert code in scenario.codes
             assert moment > 10, "moments were passed by"
             break
-        if not is_done(simulation, scenario):
+        if moment % 2 and not is_done(simulation, scenario):
             simulation.run(*scenario.command, moment=moment // 2 + 1)
         if name != "rollback" or not is_done(simulation, scenario):
             assert simulation.run(*scenario.command) in scenario.codes, f"moment {moment}: {simulation.said}"
         simulation.require_order(scenario.runs)
+
+
+def test_an_upgrade_whose_ledger_is_a_server_is_killed_and_finished(postgresql: ledgers.Server, tmp_path: Path) -> None:
+    """On a real PostgreSQL, which is left with an open connection, and maybe an open transaction."""
+    simulation = prepared(SCENARIOS["deploy"], tmp_path / "prepared", postgresql.new_database())
+    simulation.ok("deploy", "--without-state")
+    for moment in (5, 10, 14, 19, 25, 30):
+        simulation.version(f"version {moment}")
+        assert simulation.run("upgrade", moment=moment) == -signal.SIGKILL
+        simulation.ok("upgrade")
+        simulation.require_order(f"version {moment}")
