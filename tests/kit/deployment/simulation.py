@@ -45,6 +45,7 @@ CODE = "src/simulated/pipeline.py"
 BROKEN = "broken"
 """Code with this word in it fails whenever it is started."""
 _CONTEXT = multiprocessing.get_context("forkserver")
+_NO_SAVEPOINT = "none"
 _OVER = ("FINISHED", "FAILED", "CANCELED")
 _SECONDS = 120
 
@@ -64,7 +65,15 @@ class FakeCluster:
     def known(self) -> dict[str, Any]:
         """What it says."""
         if not self._file.exists():
-            return {"jobs": {}, "snapshots": {}, "orders": {}, "violations": [], "answers_500": 0, "fails": False}
+            return {
+                "jobs": {},
+                "snapshots": {},
+                "orders": {},
+                "violations": [],
+                "answers_500": 0,
+                "fails": False,
+                "takes_no_savepoint": False,
+            }
         found: dict[str, Any] = loads(self._file.read_text(encoding="utf-8"))
         return found
 
@@ -125,6 +134,8 @@ def _of_job(known: dict[str, Any], uid: str, method: str, what: str, body: dict[
         restored = {"id": 0, "external_path": job["from"]} if job["from"] else None
         return 200, {"history": job["history"], "latest": {"completed": newest, "savepoint": None, "restored": restored}}
     order = known["orders"].get(what.rpartition("/")[2])
+    if order == _NO_SAVEPOINT:
+        return 200, {"status": {"id": "COMPLETED"}, "operation": {"failure-cause": {"stack-trace": "java.lang.Exception: no space"}}}
     return (200, {"status": {"id": "COMPLETED"}, "operation": {"location": order}}) if order else (404, {"errors": ["unknown"]})
 
 
@@ -138,6 +149,9 @@ def _ordered(known: dict[str, Any], uid: str, what: str, body: dict[str, Any] | 
             return 400, {"errors": ["it does not run"]}
         if body["triggerId"] not in known["orders"]:
             known["orders"][body["triggerId"]] = f"{body['targetDirectory']}/savepoint-{uid[:6]}-1"
+            if known["takes_no_savepoint"]:
+                known["orders"][body["triggerId"]] = _NO_SAVEPOINT
+                return 202, {"request-id": body["triggerId"]}
             _add_snapshot(known, job, known["orders"][body["triggerId"]])
             job["state"] = "FINISHED"
         return 202, {"request-id": body["triggerId"]}

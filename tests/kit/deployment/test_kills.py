@@ -26,6 +26,7 @@ class Scenario:
         command: The command.
         codes: With what it ends when it is run again.
         runs: The version that runs at last, if any.
+        fault: What is wrong with the cluster; see `FakeCluster`.
     """
 
     before: tuple[str, ...]
@@ -33,11 +34,13 @@ class Scenario:
     command: tuple[str, ...]
     codes: tuple[int, ...]
     runs: str | None
+    fault: str | None = None
 
 
 SCENARIOS = {
     "upgrade": Scenario(("one",), "two", ("upgrade",), (0,), "two"),
     "upgrade that fails": Scenario(("one",), BROKEN, ("upgrade", "--within", "60"), (1,), "one"),
+    "upgrade whose savepoint fails": Scenario(("one",), "two", ("upgrade",), (1,), "one", "takes_no_savepoint"),
     "rollback": Scenario(("one", "two"), "two", ("rollback",), (0,), "one"),
     "deploy": Scenario((), "one", ("deploy", "--without-state"), (0, 2), "one"),  # 2: it runs already
     "stop": Scenario(("one",), "one", ("stop",), (0, 2), None),  # 2: nothing runs any more
@@ -51,6 +54,9 @@ def prepared(scenario: Scenario, folder: Path, address: str | None = None) -> Si
         simulation.version(code)
         simulation.ok(*(("upgrade",) if number else ("deploy", "--without-state")))
     simulation.version(scenario.code)
+    if scenario.fault is not None:
+        with simulation.cluster.changed() as known:
+            known[scenario.fault] = True
     return simulation
 
 

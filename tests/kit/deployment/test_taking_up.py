@@ -8,10 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from jobkit.cluster.http import NoAnswer
 from jobkit.deployment.address import LedgerAway
 from jobkit.deployment.change import Change
 from jobkit.deployment.instance import RUNNING, STARTING, Operation
 from jobkit.deployment.ledger import Ledger
+from jobkit.deployment.rest import Deployed
 from jobkit.deployment.version import APPLICATION
 
 from . import ledgers
@@ -189,6 +191,19 @@ def _lose_the_answer_once(ledger: Ledger, name: str, monkeypatch: pytest.MonkeyP
         return found
 
     monkeypatch.setattr(ledger, name, written)
+
+
+@pytest.mark.parametrize("kind", ["zookeeper", "NONE"])
+def test_a_suspended_job_is_away_and_not_over_with_high_availability(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next JobManager goes on with it; without, nobody does."""
+    monkeypatch.setattr(Deployed, "state", lambda *_: "SUSPENDED")
+    monkeypatch.setattr(Deployed, "job_manager_configuration", lambda _: {"high-availability.type": kind})
+    rest = Deployed("http://simulated:8081")
+    if kind == "NONE":
+        assert rest.known_state("any") == "SUSPENDED"
+        return
+    with pytest.raises(NoAnswer, match="suspended until a JobManager leads again"):
+        rest.known_state("any")
 
 
 def test_a_command_that_ends_between_stop_and_start_says_where_it_stands(job: Simulation) -> None:

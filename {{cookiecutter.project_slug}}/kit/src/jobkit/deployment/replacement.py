@@ -83,6 +83,7 @@ class Replacement:
         self._change, self._operation = change, operation
         self._old, self._new = versions
         self._is_finished = False
+        self._reached: dict[str, Any] = {}
 
     def carry_out(self) -> Instance:
         """Return the new version's instance, which runs.
@@ -147,7 +148,11 @@ class Replacement:
         return False
 
     def _left(self) -> Operation | None:
-        return None if self._is_finished else self._operation
+        """Return the operation as it stands, whether that could be written down or not; None when it is finished."""
+        if self._is_finished or not self._reached:
+            return None if self._is_finished else self._operation
+        step = STARTED if self._operation.step == STOPPING else self._operation.step
+        return replace(self._operation, step=step, details={**self._details, **self._reached})
 
     def _close(self, outcome: str, *ends: tuple[str, str, str]) -> None:
         self._change.close(self._operation, outcome, *ends)
@@ -187,8 +192,9 @@ class Replacement:
                 raise
         goes_back = given is not None and self._operation.kind == "rollback"  # then what runs is fit to go on from where it was
         way_back = (old.newest_left() if goes_back else None) or savepoint
+        self._reached = {"savepoint": savepoint, "way_back": way_back, "stopped": True}
         self._change.end(old.uid, STOPPED, ending, savepoint=way_back)
-        self._record(STARTED, savepoint=savepoint, way_back=way_back, stopped=True)
+        self._record(STARTED, **self._reached)
         self._change.tell(f"the old version is stopped: {way_back}")
 
     def _start_new(self) -> Instance:
