@@ -402,4 +402,5 @@ class Simulation:
         assert self.unfinished is None, self.said
 
 
-_CONTEXT.set_forkserver_preload([__name__])
+_LOADED_LATE = ("jobkit.deployment.deployed", "jobkit.deployment.failures", "jobkit.cluster.display", "pydantic.fields", "typer._adapters")
+_CONTEXT.set_forkserver_preload([__name__, *_LOADED_LATE])  # what each command would load by itself

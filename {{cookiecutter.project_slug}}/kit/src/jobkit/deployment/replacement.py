@@ -229,18 +229,8 @@ class Replacement:
         self._change.end(new.uid, ABANDONED if is_untried else FAILED, self._details["reason"])
         known = {instance.uid: instance for instance in self._change.instances()}
         again = known.get(self._details["back"])
-        obstacle: str | None = None
         with self._change.version(again or self._added()) as back:
-            try:
-                self._start_old(back, again=again is not None)
-                Confirmation(back.target, back.uid, math.inf).wait(max(self._details["within"], _SECONDS_FOR_THE_OLD))
-            except NotInTime as error:
-                obstacle = error.root_cause  # it was right before, and may need longer; ending it would help nobody
-            except UNPROVED as error:
-                self._change.require()
-                if is_over(back.target.state(back.uid)):
-                    self._give_up(back, error)
-                obstacle = reason_of(error)  # Flink has it in hand, and restarts it
+            obstacle = self._bring_back(back, again=again is not None)
         instance = self._change.change(back.uid, status=RUNNING)
         self._change.tell(
             f"the old version {'runs again, and a checkpoint is complete' if obstacle is None else f'was started again: {obstacle}'}"
@@ -256,6 +246,20 @@ class Replacement:
                 self._change.tell(f"the new version had committed {records:,} records, which the old one writes again")
             return instance
         raise RolledBack(self._details)
+
+    def _bring_back(self, back: Version, *, again: bool) -> str | None:
+        """Start the old version; return what keeps it from a checkpoint. It was right before: it is ended only when it is over."""
+        try:
+            self._start_old(back, again=again)
+            Confirmation(back.target, back.uid, math.inf).wait(max(self._details["within"], _SECONDS_FOR_THE_OLD))
+        except NotInTime as error:
+            return error.root_cause
+        except UNPROVED as error:
+            self._change.require()
+            if is_over(back.target.state(back.uid)):
+                self._give_up(back, error)
+            return reason_of(error)  # Flink has it in hand, and restarts it
+        return None
 
     def _start_old(self, back: Version, *, again: bool) -> None:
         """Start the old version; it ran before, so what keeps it from starting may pass."""
