@@ -165,7 +165,7 @@ def test_a_ledger_that_is_away_is_asked_again(tmp_path: Path, monkeypatch: pytes
     ledger.keep_artefact(ledgers.digest(0), ledgers.content(0))
     told: list[str] = []
     with ledger.lease(ledgers.DEPLOYMENT, "upgrade") as lease:
-        change = Change(ledger, lease, SimpleNamespace(phase=told.append), tmp_path)  # type: ignore[arg-type]
+        change = Change(ledger, lease, SimpleNamespace(phase=told.append), tmp_path)
         for name in ("add", "change", "record", "finish"):
             _lose_the_answer_once(ledger, name, monkeypatch)
         new = change.add(ledgers.entry(status=STARTING))
@@ -181,7 +181,8 @@ def test_a_ledger_that_is_away_is_asked_again(tmp_path: Path, monkeypatch: pytes
 
 
 def _lose_the_answer_once(ledger: Ledger, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, answers = getattr(ledger, name), []
+    write = getattr(ledger, name)
+    answers: list[object] = []
 
     def written(*arguments: object, **named: object) -> object:
         found = write(*arguments, **named)
