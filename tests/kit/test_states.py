@@ -99,7 +99,9 @@ def test_a_broadcast_state_has_the_type_of_its_descriptor() -> None:
 def test_a_broadcast_state_has_the_class_of_its_descriptor() -> None:
     """When that has one with a version."""
     (found,) = operator(opened(jobs.limited), "limit").states
-    assert found == State("limits", "broadcast", "MapTypeInfo<String, PickledByteArrayTypeInfo>", None, 2, (("most", "int"),), migrates=True)
+    assert found == State(
+        "limits", "broadcast", "MapTypeInfo<String, PickledByteArrayTypeInfo>", None, 2, (("most", "int"),), migrates=True
+    )
 
 
 def test_an_operator_without_state_has_none() -> None:

@@ -43,9 +43,9 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_job_manager_that_is_elected_is_away_and_not_wrong(url: str, status: int) -> None:
-    """Flink, and proxies before it, answer so for a while: to be waited for."""
+    """Flink, and proxies before it, answer so for a while, with 500 when it waits for itself in vain: to be waited for."""
     with pytest.raises(NoAnswer, match=str(status)):
         RestClient(f"{url}/{status}/away").overview()
 

@@ -24,6 +24,7 @@ from jobkit.cluster.topics import Topics
 from jobkit.cluster.waiting import until
 from jobkit.deployment.ledger import Ledger
 from jobkit.project import find_project
+from kafka import TopicPartition
 
 from tests.kit import projects
 
@@ -129,6 +130,20 @@ class Deployment:
     def read(self) -> list[list[str]]:
         """Return what the job has committed: word, number and version of each record."""
         return [record.value.decode().split() for record in self.stage.topics.read(self.counts)]
+
+    def offsets(self, version: str) -> dict[str, list[int]]:
+        """Return, for each partition, the offsets of the committed records that a version has written."""
+        consumer = self.stage.topics._consumer()
+        ends = self.stage.topics.ends(self.counts)
+        found: dict[str, list[int]] = {str(number): [] for number in ends}
+        partitions = {TopicPartition(self.counts, number): end for number, end in ends.items()}
+        consumer.assign(list(partitions))
+        consumer.seek_to_beginning(*partitions)
+        while any(consumer.position(partition) < end for partition, end in partitions.items()):
+            for partition, batch in consumer.poll(timeout_ms=200).items():
+                its = [record.offset for record in batch if record.value.decode().split()[2] == version]
+                found[str(partition.partition)] += its
+        return found
 
     def expect_all(self) -> list[list[str]]:
         """Wait until the job has committed as many records as were sent, and return them: each word with each number once."""

@@ -11,6 +11,7 @@ from jobkit.deployment.rest import Deployed
 
 from tests.kit.cluster.conftest import processes_of
 
+from .kills import kill_when, step
 from .stage import FUNCTIONS, OPEN, Deployment, Stage, stage
 
 
@@ -40,7 +41,7 @@ def daemons(job: Deployment) -> list[str]:
 
 
 def test_the_life_of_an_application(theatre: Stage) -> None:
-    """Deploy, a version that fails, the old one again, stop: each has new processes, and none is left."""
+    """Deploy, a version that fails, whose upgrade is killed, the old one again, stop: each has new processes, and none is left."""
     job = theatre.deployment()
     job.send(["a", "b", "a"])
     first = job.ok("deploy", "--without-state", "--application", "--task-managers", "2")
@@ -54,6 +55,7 @@ def test_the_life_of_an_application(theatre: Stage) -> None:
 
     with job.unchanged():
         job.replace(FUNCTIONS, OPEN, f"        raise LookupError('no')\n{OPEN}")
+        kill_when(job, lambda operation, found: step(operation, "STARTING", "begin") and found[0].status == "STARTING", "upgrade")
         code, document = job.upgrade(["a", "d"])
     assert code == 1, job.log.read_text()
     back = document["error"]["instance"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +10,8 @@ import pytest
 from jobkit.cluster.waiting import until
 from jobkit.deployment.instance import Instance, Operation
 
+from .kills import Seen, kill_when, step
 from .stage import FUNCTIONS, OPEN, SECONDS, Deployment, Stage, stage
-
-Seen = Callable[[Operation | None, list[Instance]], bool]
 
 
 @pytest.fixture(scope="module")
@@ -31,27 +28,6 @@ def job(theatre: Stage) -> Deployment:
     deployment.send(["a", "b"])
     deployment.ok("deploy", "--without-state")
     return deployment
-
-
-def kill_when(job: Deployment, seen: Seen, *arguments: str) -> None:
-    """Start a command, and kill it, with SIGKILL, as soon as its journal shows a step."""
-    command = job.begin(*arguments)
-    with job.ledger() as ledger:
-
-        def probe() -> bool | None:
-            assert command.poll() is None, f"it ended before: {job.log.read_text()}"
-            return seen(ledger.unfinished("ordinals/test"), ledger.instances("ordinals/test")) or None
-
-        try:
-            until(probe, what="the step", seconds=SECONDS, interval=0.01)
-        finally:
-            os.kill(command.pid, signal.SIGKILL)
-            assert command.wait() == -signal.SIGKILL
-
-
-def step(operation: Operation | None, name: str, *details: str) -> bool:
-    """Say whether an operation stands at a step, with these details."""
-    return operation is not None and operation.step == name and set(details) <= set(operation.details)
 
 
 STEPS: dict[str, Seen] = {
@@ -110,6 +86,17 @@ def test_a_roll_back_that_is_killed_at_every_step_is_finished(job: Deployment) -
 def at_roll_back(detail: str, operation: Operation | None, _: list[Instance]) -> bool:
     """Say whether an operation is being taken back, with a detail."""
     return step(operation, "ROLLING_BACK", detail)
+
+
+def test_a_rollback_that_is_killed_is_finished_by_another_and_goes_back_once(job: Deployment) -> None:
+    """The version before runs, and not the one before that."""
+    job.version("rolled back")
+    (before,) = [instance["specification"]["artefact"] for instance in job.instances() if instance["status"] == "RUNNING"]
+    job.ok("upgrade")
+    kill_when(job, STEPS["the old version is stopped"], "rollback")
+    job.ok("rollback")
+    require_order(job)
+    assert job.instances()[0]["specification"]["artefact"] == before
 
 
 def test_a_job_manager_that_is_replaced_interrupts_no_upgrade(job: Deployment) -> None:

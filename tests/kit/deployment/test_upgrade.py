@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -245,14 +246,61 @@ def test_what_a_failed_version_had_committed_is_counted(theatre: Stage) -> None:
     job.replace(PIPELINE, "GUARANTEE = DeliveryGuarantee.EXACTLY_ONCE", "GUARANTEE = DeliveryGuarantee.AT_LEAST_ONCE")
     job.replace(FUNCTIONS, UPDATE, UPDATE + "\n        if value == 'poison':\n            raise LookupError('a poisonous word')")
     job.replace(BASE, "execution.checkpointing.interval: 2 s", "execution.checkpointing.interval: 1 h")
-    committed = job.taken_back([*["c", "d"] * 20, "poison"])["committed"]
-    assert "and the old one writes them again" in job.log.read_text() or committed
-    count = sum(entry["records"] for partitions in committed.values() for entry in partitions.values())
+    committed = job.taken_back([*["c", "d"] * 20, "poison"])["committed"][job.counts]
+    require_counted(job, {number: (entry["from"], entry["to"], entry["records"]) for number, entry in committed.items()})
+    count = sum(entry["records"] for entry in committed.values())
     until(lambda: len(job.read()) >= len(job.sent) + count or None, what="all is written again", seconds=SECONDS, interval=0.5)
     found = job.read()
     assert count == len([record for record in found if record[2] == "broken"]) > 0
     kept = sorted((word, int(number)) for word, number, version in found if version == "one")
     assert kept == sorted(numbered(job.sent).elements())
+    job.ok("stop")
+
+
+def require_counted(job: Deployment, reported: dict[str, tuple[int, int, int]]) -> None:
+    """Compare a report, of first offset, the one after the last, and records by partition, with the topic, read committed."""
+    written = {number: offsets for number, offsets in job.offsets("broken").items() if offsets}
+    assert {number: len(offsets) for number, offsets in written.items()} == {number: count for number, (*_, count) in reported.items()}
+    for number, (first, end, _) in reported.items():
+        assert first <= min(written[number])
+        assert max(written[number]) < end
+        assert not [offset for offset in job.offsets("one")[number] if first <= offset < end], "none of the old version's is among them"
+
+
+def test_what_an_exactly_once_version_has_committed_with_a_checkpoint_is_counted(theatre: Stage, tmp_path: Path) -> None:
+    """It fails between a checkpoint, which commits, and the one that would prove it; the table says what the topic says."""
+    job = theatre.deployment()
+    job.send(["a", "b"])
+    job.ok("deploy", "--without-state")
+    fails = tmp_path / "fails"
+    job.version("broken")
+    guard = f"\n        if pathlib.Path({str(fails)!r}).exists():\n            raise LookupError('not any more')"
+    job.replace(FUNCTIONS, UPDATE, UPDATE + guard)
+    job.replace(FUNCTIONS, "from collections.abc import Iterator", "import pathlib\nfrom collections.abc import Iterator")
+    job.replace(BASE, "execution.checkpointing.interval: 2 s", "execution.checkpointing.interval: 500 ms")
+    command = job.begin("upgrade")
+    with job.ledger() as ledger:
+
+        def stopped() -> bool | None:
+            operation = ledger.unfinished("ordinals/test")
+            return (operation is not None and "stopped" in operation.details) or (command.poll() is not None) or None
+
+        until(stopped, what="the old version is stopped", seconds=SECONDS, interval=0.05)
+    job.send(["c", "d"] * 20)
+    until(lambda: any(job.offsets("broken").values()) or None, what="the new version commits", seconds=SECONDS, interval=0.1)
+    fails.touch()
+    job.send(["a", "b", "c", "d"])
+    assert job.finish(command) == 1, job.log.read_text()
+    said = job.log.read_text()
+    assert "the old one runs again" in said
+    assert "and the old one writes them again" in said
+    rows = re.findall(rf"{job.counts}\s+(\d+)\s+(\d+) to (\d+)\s+([\d,]+)", said)
+    require_counted(job, {number: (int(first), int(last) + 1, int(count)) for number, first, last, count in rows})
+    written = sum(map(len, job.offsets("broken").values()))
+    assert written >= 40
+    until(lambda: len(job.read()) >= len(job.sent) + written or None, what="all is written again", seconds=SECONDS, interval=0.5)
+    kept = Counter((word, int(number)) for word, number, version in job.read() if version != "broken")
+    assert kept == numbered(job.sent)
     job.ok("stop")
 
 

@@ -25,6 +25,10 @@ class NoAnswer(ClusterError):
     """A JobManager that cannot be reached, or is not there."""
 
 
+class Unsettled(NoAnswer):
+    """A JobManager that answers that it could not say: of itself it waits for its own parts in vain, for a moment mostly."""
+
+
 class NotFound(ClusterError):
     """A job, or a request, that a JobManager does not know."""
 
@@ -94,6 +98,8 @@ class HttpClient:
             raise NoAnswer("The JobManager does not answer.", found=f"{answer.status_code} {answer.reason}", where=self.url)
         if answer.status_code == requests.codes.not_found:
             raise NotFound("The JobManager does not know what it was asked for.", found=_reason(answer), where=where)
+        if answer.status_code == requests.codes.server_error:  # Flink's word for its own time-outs, as between REST and Dispatcher
+            raise Unsettled("The JobManager could not answer.", found=_reason(answer), where=where)
         if not answer.ok:
             raise Declined("The JobManager refused a request.", found=_reason(answer), where=where)
         return answer

@@ -23,6 +23,10 @@ class LedgerError(JobkitError):
     """A ledger that cannot be read or written, or that does not have what it is asked for."""
 
 
+class LedgerAway(LedgerError):
+    """A database that does not answer, or does not take a write, now: a server that is being replaced, a disk that is full."""
+
+
 def find(text: str | None) -> sql.URL:
     """Return the address that a text gives: a path or a URL.
 

@@ -16,7 +16,7 @@ from ..terminal import INTERRUPTED, Json, OptionalEnv, debugging, document, fail
 
 if TYPE_CHECKING:
     from .deployed import DeployedJob
-    from .instance import Instance
+    from .instance import Instance, Operation
     from .ledger import Ledger
 
 Within = Annotated[float, typer.Option("--within", min=1, help="Seconds in which all tasks must run and a first checkpoint be complete.")]
@@ -75,13 +75,17 @@ def upgrade(
     env: OptionalEnv = None,
     parallelism: Parallelism = None,
     again: Annotated[bool, typer.Option("--again", help="Also when the version that runs is the same.")] = False,
+    snapshot: Annotated[
+        str | None,
+        typer.Option("--from", metavar="SNAPSHOT", help="What it starts from; what runs is cancelled, as when it fails over and over."),
+    ] = None,
     native: Native = False,
     within: Within = _WITHIN,
     as_json: Json = False,
 ) -> None:
     """Put this version into the place of the one that runs; back to the old one, from the same savepoint, when it does not prove itself."""
     with _working(env, as_json) as job:
-        _show(job.upgrade(within, parallelism, again=again, native=native), as_json)
+        _show(job.upgrade(within, parallelism, again=again, snapshot=snapshot, native=native), as_json)
 
 
 def rollback(
@@ -89,14 +93,19 @@ def rollback(
     snapshot: Annotated[
         str | None, typer.Option("--from", metavar="SNAPSHOT", help="What it starts from; by default a savepoint of now.")
     ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Only take back what was interrupted: what ran before it runs again.")] = False,
     env: OptionalEnv = None,
     parallelism: Annotated[int | None, typer.Option("--parallelism", "-p", min=1, help="By default the one that it had.")] = None,
     within: Within = _WITHIN,
     as_json: Json = False,
 ) -> None:
-    """Put an earlier version into the place of the one that runs."""
+    """Put an earlier version into the place of the one that runs; of an upgrade that was interrupted, the one that ran."""
+    if undo and (to is not None or snapshot is not None):
+        raise ConfigurationError(
+            "What was interrupted is taken back to what ran before it.", found="--undo with --to or --from", remedy="Leave the latter out."
+        )
     with _working(env, as_json) as job:
-        _show(job.rollback(within, to, snapshot, parallelism), as_json)
+        _show(job.undo() if undo else job.rollback(within, to, snapshot, parallelism), as_json)
 
 
 def savepoint(
@@ -119,24 +128,40 @@ def savepoint(
             out.print(address, soft_wrap=True, markup=False)
 
 
-def stop(native: Native = False, env: OptionalEnv = None, as_json: Json = False) -> None:
+def stop(
+    cancel: Annotated[
+        bool,
+        typer.Option("--cancel", help="Without a savepoint, as of a job that fails over and over; prints the checkpoint that is left."),
+    ] = False,
+    native: Native = False,
+    env: OptionalEnv = None,
+    as_json: Json = False,
+) -> None:
     """Stop the job with a savepoint."""
+    if cancel and native:
+        raise ConfigurationError("--native is the format of a savepoint, and --cancel takes none.", remedy="Leave one of them out.")
     with _working(env, as_json) as job:
-        address = job.stop(native=native)
+        address = job.stop(cancel=cancel, native=native)
         if as_json:
-            document({"savepoint": address})
+            document({"checkpoint" if cancel else "savepoint": address})
+        elif address is None:
+            notes.print("It has left no checkpoint.")
         else:
             out.print(address, soft_wrap=True, markup=False)
 
 
 def status(env: OptionalEnv = None, as_json: Json = False) -> None:
     """Tell which instance runs, and its job's state; exit 1 when it does not run."""
+    from . import unfinished
+
     with _working(env, as_json) as job:
-        instance, state = job.state()
+        (instance, state), left = job.state(), job.unfinished()
         if as_json:
-            document({"deployment": job.name, "uid": instance.uid, "state": state, "url": instance.specification.url})
+            known = {"deployment": job.name, "uid": instance.uid, "state": state, "url": instance.specification.url}
+            document({**known, "unfinished": unfinished.to_json(left) if left else None})
         else:
             out.print(f"{job.name}  {instance.uid}  {state or 'not known to the cluster'}  {instance.specification.url}", soft_wrap=True)
+            _show_unfinished(left)
     raise typer.Exit(0 if state == "RUNNING" else 1)
 
 
@@ -150,16 +175,19 @@ def instances(
     """List the instances of the job, the newest first."""
     if context.invoked_subcommand is not None:
         return
-    from . import views
+    from . import unfinished, views
 
     with _ledger() as ledger:
-        found = ledger.instances(None if everything else _name(env))
+        name = None if everything else _name(env)
+        found, left = ledger.instances(name), [operation for operation in ledger.operations(name) if operation.ended is None]
     if as_json:
-        document({"instances": [views.to_json(instance) for instance in found]})
+        document({"instances": [views.to_json(instance) for instance in found], "unfinished": [unfinished.to_json(each) for each in left]})
     elif found:
         wide().print(views.table(found))
     else:
         notes.print("There is none yet. The first: jobkit deploy")
+    if not as_json:
+        _show_unfinished(*left)
 
 
 @instances_app.command()
@@ -284,10 +312,11 @@ def _working(env: str | None, as_json: bool) -> Iterator[DeployedJob]:
             with interruption.listening(), display.Display(notes) as shown:
                 yield DeployedJob(project, env or environment_name(), ledger, shown)
         except KeyboardInterrupt:
-            text = "It may be that nothing runs now: the next command finishes what was begun, or takes it back."
-            notes.print(f"Interrupted. {text}")
+            notes.print("Interrupted.")
+            with contextlib.suppress(JobkitError):
+                _show_unfinished(ledger.unfinished(_name(env)))
             if as_json:
-                failed(JobkitError("Interrupted.", remedy=text))
+                failed(JobkitError("Interrupted.", remedy="The next command finishes what was begun, or takes it back."))
             raise typer.Exit(INTERRUPTED) from None
         except (JobkitError, OSError) as caught:
             if any(debugging):
@@ -301,6 +330,14 @@ def _working(env: str | None, as_json: bool) -> Iterator[DeployedJob]:
 
 def _of_file(error: OSError) -> ConfigurationError:
     return ConfigurationError("A file cannot be written or read.", found=str(error.strerror), where=str(error.filename))
+
+
+def _show_unfinished(*left: Operation | None) -> None:
+    from . import unfinished
+
+    for operation in filter(None, left):
+        text = f"Unfinished: {operation.deployment}, {unfinished.described(operation)}. {unfinished.remedy(operation)}"
+        notes.print(text, soft_wrap=True, markup=False)
 
 
 def _show(instance: Instance, as_json: bool) -> None:

@@ -32,16 +32,19 @@ class NotInTime(JobFailed):
 class Confirmation:
     """Watches one job from its start on."""
 
-    def __init__(self, target: Target, uid: str, show: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, target: Target, uid: str, show: Callable[[], None] = lambda: None, failures_allowed: float = _FAILURES_ALLOWED
+    ) -> None:
         """Take a job.
 
         Args:
             target: Where it runs.
             uid: Its id.
             show: Called again and again while it is waited for.
+            failures_allowed: How often it may fail; infinity for a job that has proved itself before, and that Flink may restart.
         """
         self._show = show
-        self._target, self._uid = target, uid
+        self._target, self._uid, self._failures_allowed = target, uid, failures_allowed
         self._since: float | None = None
         self._after: int | None = None
         self._begun: int | None = None
@@ -53,7 +56,7 @@ class Confirmation:
 
         Raises:
             NotInTime: When it has none in time: then with what kept it from it. The job may run.
-            JobFailed: When the job ends, or fails three times from now on.
+            JobFailed: When the job ends, or fails as often as it must not from now on.
         """
         try:
             return until(self._look, what="the job runs, and a checkpoint is complete", seconds=seconds, interval=0.3)
@@ -68,7 +71,7 @@ class Confirmation:
             if self._begun is None and state is not None:
                 self._begun = rest.clock(self._uid) - _SECONDS_TO_BE_SEEN * 1000
             failures = rest.failures(self._uid, self._begun) if state is not None and self._begun is not None else []
-            if state != "FINISHED" and (is_over(state) or len(failures) >= _FAILURES_ALLOWED):
+            if state != "FINISHED" and (is_over(state) or len(failures) >= self._failures_allowed):
                 reason = f"its state is {state}" if state else "the cluster does not know it any more"
                 raise (failures[0] if failures else Failure(reason)).error("The job failed.")
             is_running = rest.is_running(self._uid)

@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sql
 import tenacity
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import ArgumentError, InterfaceError, InternalError, OperationalError, SQLAlchemyError, StatementError
 
 from . import schema
-from .address import LedgerError, find, shown, without_passwords
+from .address import LedgerAway, LedgerError, find, shown, without_passwords
 
 _SECONDS_TO_WAIT = 30
 """How long a transaction waits for others."""
@@ -20,6 +20,8 @@ _SECONDS_TO_IDLE = 20
 """How long PostgreSQL lets a transaction do nothing: that of a process that was stopped must not block all others."""
 _SECONDS_TO_CONNECT = 10
 _WRITES = "jobkit_writes"
+_MAY_PASS = (OperationalError, InterfaceError, InternalError, sqlite3.OperationalError)
+"""A connection that is lost or refused, a lock that is not given, a disk that is full, a server that does not take writes yet."""
 
 
 class Database:
@@ -118,7 +120,8 @@ class Database:
         cause = error.orig if isinstance(error, StatementError) else error
         text = " ".join(line.strip() for line in str(cause).splitlines()) or type(cause).__name__
         remedy = "Check that JOBKIT_LEDGER names the right one, that it can be reached, and that you may write it."
-        return LedgerError(what, found=without_passwords(text, self._address).rstrip("."), where=self.url, remedy=remedy)
+        kind = LedgerAway if isinstance(error, _MAY_PASS) else LedgerError
+        return kind(what, found=without_passwords(text, self._address).rstrip("."), where=self.url, remedy=remedy)
 
 
 def _arguments(address: sql.URL) -> dict[str, Any]:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
 from .. import configuration
-from ..cluster.http import NoAnswer
 from ..cluster.local import Reporter
 from ..errors import ClusterError, ConfigurationError
 from ..project import Project
-from . import committed, first_start, housekeeping, left, preparation, savepoints, slots, stopping
+from . import artefact, committed, first_start, housekeeping, left, preparation, savepoints, slots, stopping, unfinished
 from .change import Change
 from .instance import ABANDONED, FAILED, PREPARED, STOPPED, Instance, Operation, Specification
 from .ledger import Ledger
 from .preparation import Place
 from .replacement import Replacement
 from .rest import Deployed
+from .taking_up import Asked, settle
 from .target import is_over
 from .version import Version
+from .whereabouts import moved, way_on, write_off
 
 SECONDS_FOR_SAVEPOINT = 900.0
 """How long a savepoint of a job that runs on is waited for, by default."""
@@ -77,7 +78,7 @@ class DeployedJob:
             JobFailed: When the job does not prove itself; it is ended.
             ConfigurationError: When one runs already.
         """
-        with self._changing("deploy", lost=place if lost else None) as change, ExitStack() as stack:
+        with self._changing(Asked("deploy"), lost=place if lost else None) as (change, _), ExitStack() as stack:
             self._require_none(change)
             if version is None:
                 new = stack.enter_context(preparation.of_folder(change, self._project, self._environment, place, None))
@@ -94,17 +95,24 @@ class DeployedJob:
             details = {"new": new.uid, **{key: found[key] for key in nothing}, "within": within}
             return first_start.carry_out(change, change.begin("deploy", details), new)
 
-    def upgrade(self, within: float, parallelism: int | None = None, *, again: bool = False, native: bool = False) -> Instance:
+    def upgrade(
+        self, within: float, parallelism: int | None = None, *, again: bool = False, snapshot: str | None = None, native: bool = False
+    ) -> Instance:
         """Put the version in the project's folder into the place of the one that runs; see `Replacement`.
 
         Args:
             within: Seconds in which its first checkpoint must be complete.
             parallelism: The new version's; None for that of its configuration or, where that names none, the old one's.
             again: Do so even when the version that runs is the same.
+            snapshot: What it starts from, and the old one again, should it fail; what runs is cancelled. None for a savepoint of now.
             native: Whether the savepoint in between has the state backend's own format.
         """
-        with self._changing("upgrade") as change:
-            current = self._running(change)
+        again = again or snapshot is not None
+        asked = Asked("upgrade", lambda: artefact.build(self._project).sha256, snapshot, again)
+        with self._changing(asked) as (change, settled):
+            if settled is not None:
+                return settled
+            current = self._current() if snapshot else self._running(change)
             place = Place.of(current.specification, parallelism)
             with preparation.of_folder(change, self._project, self._environment, place, current) as new:
                 if not again and _is_same(new.instance.specification, current.specification):
@@ -112,7 +120,7 @@ class DeployedJob:
                     return current
                 with preparation.added(change, new):
                     self._tell_parallelism(current, new, "its configuration" if parallelism is None else "-p")
-                    return self._replace(change, "upgrade", current, new, None, within, native=native)
+                    return self._replace(change, "upgrade", current, new, snapshot, within, native=native)
 
     def rollback(self, within: float, to: str | None = None, snapshot: str | None = None, parallelism: int | None = None) -> Instance:
         """Put an earlier version into the place of the one that runs.
@@ -123,12 +131,26 @@ class DeployedJob:
             snapshot: What it starts from; None for a savepoint of now.
             parallelism: Its parallelism; None for the one that it had.
         """
-        with self._changing("rollback") as change:
+        asked = Asked("rollback", lambda: self._ledger.instance(to, self.name).specification.artefact if to else None, snapshot)
+        with self._changing(asked, undoes=("upgrade",) if to is None and snapshot is None else ()) as (change, settled):
+            if settled is not None:
+                return settled
             current = self._current() if snapshot else self._running(change)
             earlier = self._ledger.instance(to, self.name) if to else self._before(current)
             with preparation.of_instance(change, earlier, current, Place(parallelism=parallelism)) as new:
                 self._tell_parallelism(current, new, "the earlier version" if parallelism is None else "-p")
                 return self._replace(change, "rollback", current, new, snapshot, within)
+
+    def undo(self) -> Instance:
+        """Take back what a command has begun that was interrupted; return the instance that runs again, or was to be deployed.
+
+        Raises:
+            ConfigurationError: When nothing was interrupted.
+        """
+        with self._changing(Asked("rollback", undoes=True)) as (_, settled):
+            if settled is None:
+                raise ConfigurationError(f"Nothing of {self.name} is unfinished.", where=self._ledger.url, remedy="See jobkit status.")
+            return settled
 
     def savepoint(self, within: float = SECONDS_FOR_SAVEPOINT, *, native: bool = False) -> str:
         """Take a savepoint, put the lock of what runs beside it, and return its address; the job runs on.
@@ -141,21 +163,28 @@ class DeployedJob:
             JobFailed: When it fails.
             NotYet: When it is not complete in time.
         """
-        with self._changing("savepoint") as change, change.version(self._running(change)) as version:
+        with self._changing(Asked("savepoint")) as (change, _), change.version(self._running(change)) as version:
             return savepoints.take(change, version, within, native=native)
 
     def dispose(self, savepoint: str) -> None:
         """Remove a savepoint, through the cluster of what runs or, when nothing does, of what ran last; see `savepoints.dispose`."""
         savepoints.require_savepoint(savepoint)
-        with self._changing("savepoint --dispose") as change:
+        with self._changing(Asked("savepoint --dispose")) as (change, _):
             ran = next((each for each in self._ledger.instances(self.name) if each.status != ABANDONED), None)
             savepoints.dispose(change, self._ledger.current(self.name) or ran or self._current(), savepoint)
 
-    def stop(self, *, native: bool = False) -> str:
-        """Stop the job with a savepoint, and return its address."""
-        with self._changing("stop") as change, change.version(self._running(change)) as old:
-            details = {"old": old.uid, **preparation.order(old), "native": native}
-            return stopping.carry_out(change, change.begin("stop", details), old)
+    def stop(self, *, cancel: bool = False, native: bool = False) -> str | None:
+        """Stop the job with a savepoint, and return its address.
+
+        Args:
+            cancel: Take no savepoint, as of a job that fails over and over; what is returned is the checkpoint that it has left, or None.
+            native: Whether the savepoint has the state backend's own format.
+        """
+        with self._changing(Asked("stop")) as (change, _):
+            current = self._current() if cancel else self._running(change)
+            with change.version(current) as old:
+                details = {"cancel": True} if cancel else {**preparation.order(old), "native": native}
+                return stopping.carry_out(change, change.begin("stop", {"old": old.uid, **details}), old)
 
     def move(self, url: str) -> Instance:
         """Remember another address of the cluster; what is under way goes on there. Return the instance that runs.
@@ -170,7 +199,7 @@ class DeployedJob:
                 remedy = "If its cluster is gone for good: jobkit deploy --lost --from SNAPSHOT."
                 raise ConfigurationError(f"The JobManager there does not know {self.name}.", found=current.uid, where=where, remedy=remedy)
             for instance in opened:
-                self._ledger.change(instance.uid, lease, specification=replace(instance.specification, url=where))
+                self._ledger.change(instance.uid, lease, specification=moved(instance, where))
         return self._current()
 
     def state(self) -> tuple[Instance, str | None]:
@@ -178,24 +207,35 @@ class DeployedJob:
         current = self._current()
         return current, Version(self._ledger, current).target.state(current.uid)
 
+    def unfinished(self) -> Operation | None:
+        """Return what was begun, and is under way or was interrupted."""
+        return self._ledger.unfinished(self.name)
+
     @contextmanager
-    def _changing(self, what: str, *, lost: Place | None = None) -> Iterator[Change]:
-        """Hold the lease; first finish, or take back, what a command that was killed has begun, or write it off."""
-        with self._ledger.lease(self.name, what) as lease, ExitStack() as stack:
+    def _changing(
+        self, asked: Asked, *, lost: Place | None = None, undoes: Collection[str] = ()
+    ) -> Iterator[tuple[Change, Instance | None]]:
+        """Hold the lease; first finish, or take back, what a command that was killed has begun, or write it off.
+
+        Gives the change, and the instance that runs where nothing is left to do of what was asked for. Interrupted operations of
+        the kinds in `undoes` are what the command takes back.
+        """
+        settled = None
+        with self._ledger.lease(self.name, asked.kind) as lease, ExitStack() as stack:
             change = Change(self._ledger, lease, self._reporter, self._project.work)
             stack.callback(housekeeping.clear, change, self._ledger.instances(self.name))
             if lost is not None:
-                self._write_off(change, lost)
+                values = configuration.load(self._project.conf, self._environment).values
+                write_off(change, self._open(), preparation.address(lost.url, values))
             operation = self._ledger.unfinished(self.name)
             if operation is not None:
                 when = f"{operation.begun.astimezone():%Y-%m-%d %H:%M}"
                 self._reporter.phase(f"taking up the {operation.kind} of {when} by {operation.by}, which was interrupted")
-                _take_up(change, operation)
-                self._reporter.phase(f"the interrupted {operation.kind} is done")
+                settled = settle(change, operation, replace(asked, undoes=asked.undoes or operation.kind in undoes))
             for instance in self._open():
                 if instance.status == PREPARED:
                     change.end(instance.uid, ABANDONED, "the command was interrupted before anything had happened")
-            yield change
+            yield change, settled
 
     def _replace(  # noqa: PLR0913, PLR0917
         self, change: Change, kind: str, current: Instance, new: Version, snapshot: str | None, within: float, *, native: bool = False
@@ -232,8 +272,13 @@ class DeployedJob:
         """Return the instance that runs, or is about to."""
         found = self._ledger.current(self.name)
         if found is None:
-            remedy = left.hint(self._ledger, self.name)
-            raise ConfigurationError(f"Nothing of {self.name} runs.", where=self._ledger.url, remedy=remedy)
+            operation = self.unfinished()
+            raise ConfigurationError(
+                f"Nothing of {self.name} runs.",
+                found=f"unfinished: {unfinished.described(operation)}" if operation else None,
+                where=self._ledger.url,
+                remedy=unfinished.remedy(operation) if operation else left.hint(self._ledger, self.name),
+            )
         return found
 
     def _running(self, change: Change) -> Instance:
@@ -242,30 +287,7 @@ class DeployedJob:
         if state == "RUNNING":
             return current
         found = f"instance {current.uid[:12]}: {state or 'the cluster does not know it'}"
-        with change.version(current) as version:
-            newest = version.newest_left()
-        remedy = f"Start it from what it has left: jobkit deploy --from {newest}" if newest else "See jobkit instances logs."
-        raise NotRunning(f"The job of {self.name} does not run.", found=found, remedy=remedy)
-
-    def _write_off(self, change: Change, place: Place) -> None:
-        """Let the ledger forget what it takes for running, unless a cluster says that it does: its own, or the one at the place to come."""
-        values = configuration.load(self._project.conf, self._environment).values
-        new = preparation.address(place.url, values)
-        for instance in self._open():
-            url = instance.specification.url
-            asks: dict[str, Callable[[str], str | None]] = {url: change.version(instance).target.state}
-            asks.setdefault(new, Deployed(new).known_state)
-            for where, ask in asks.items():
-                with suppress(NoAnswer):
-                    state = ask(instance.uid)
-                    if not is_over(state):
-                        found = f"instance {instance.uid[:12]}, {state}"
-                        remedy = "Leave --lost out." if where == url else f"Its address has changed: jobkit instances move {where}"
-                        raise ConfigurationError("It is not lost.", found=found, where=where, remedy=remedy)
-            change.end(instance.uid, FAILED, "written off: no cluster knows of it")
-        operation = self._ledger.unfinished(self.name)
-        if operation is not None:
-            change.finish(operation, "written off")
+        raise NotRunning(f"The job of {self.name} does not run.", found=found, remedy=way_on(change, current, state))
 
     def _require_none(self, change: Change) -> None:
         """Raise when a job runs; what the ledger takes for running, and the cluster does not, is over."""
@@ -275,7 +297,7 @@ class DeployedJob:
         state = change.version(running).target.state(running.uid)
         if not is_over(state):
             found = f"instance {running.uid[:12]}, {state}"
-            remedy = "jobkit upgrade puts this version into its place."
+            remedy = way_on(change, running, state) if state != "RUNNING" else "jobkit upgrade puts this version into its place."
             raise ConfigurationError(f"{self.name} runs already.", found=found, remedy=remedy)
         change.version(running).target.end(running.uid)
         change.end(running.uid, FAILED, f"found {state or 'gone'} at the next deploy")
@@ -288,21 +310,6 @@ class DeployedJob:
                 return instance
         remedy = "See jobkit instances; name one with --to."
         raise ConfigurationError(f"There is no version of {self.name} before the one that runs.", remedy=remedy)
-
-
-def _take_up(change: Change, operation: Operation) -> None:
-    """Carry out an operation from where it was interrupted."""
-    details = operation.details
-    with ExitStack() as stack:
-        versions = {key: stack.enter_context(change.of(details[key])) for key in ("old", "new") if key in details}
-        if operation.kind == "deploy":
-            first_start.carry_out(change, operation, versions["new"])
-        elif operation.kind == "stop":
-            stopping.carry_out(change, operation, versions["old"])
-        elif operation.kind == savepoints.KIND:
-            change.finish(operation, savepoints.UNDER_WAY)  # the next `jobkit savepoint` waits for it
-        else:
-            Replacement(change, operation, (versions["old"], versions["new"])).carry_out()
 
 
 def _is_same(one: Specification, other: Specification) -> bool:

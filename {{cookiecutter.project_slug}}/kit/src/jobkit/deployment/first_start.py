@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import JobFailed
 from .change import UNPROVED, Change, reason_of
 from .confirmation import Confirmation
 from .course import Course
@@ -22,6 +23,9 @@ def carry_out(change: Change, operation: Operation, new: Version) -> Instance:
         JobFailed: When the job does not prove itself; it is ended.
         ClusterError: When there is no cluster.
     """
+    if "reason" in operation.details:
+        _give_up(change, operation, new)
+        raise JobFailed("The job did not prove itself.", root_cause=operation.details["reason"])
     snapshot = operation.details["snapshot"]
     again = new.instance.status == STARTING
     if new.instance.status == RUNNING:  # only the journal's last line was missing
@@ -34,13 +38,17 @@ def carry_out(change: Change, operation: Operation, new: Version) -> Instance:
         change.tell("the job is submitted")
         proof = Confirmation(new.target, new.uid, Course(change, new).starting).wait(operation.details["within"])
     except UNPROVED as error:
-        change.lease.require()  # whoever has lost it must not end what another has begun
-        new.target.end(new.uid)
-        reason = reason_of(error)
-        change.end(new.uid, FAILED, reason)
-        change.finish(operation, f"failed: {reason}")
+        change.require()  # whoever has lost it must not end what another has begun
+        _give_up(change, change.record(operation, operation.step, reason=reason_of(error)), new)
         raise
     instance = change.change(new.uid, status=RUNNING)
     change.finish(operation, "completed")
     change.tell(f"the job runs, and {proof}")
     return instance
+
+
+def _give_up(change: Change, operation: Operation, new: Version) -> None:
+    reason = operation.details["reason"]
+    new.target.end(new.uid)
+    change.end(new.uid, FAILED, reason)
+    change.finish(operation, f"failed: {reason}")

@@ -194,6 +194,8 @@ def of_instance(change: Change, earlier: Instance, current: Instance, place: Pla
     place = place or Place()
     url = address(place.url, {}) if place.url else current.specification.url
     arguments = {**earlier.specification.arguments, **({"parallelism": place.parallelism} if place.parallelism else {})}
+    if earlier.specification.mode == APPLICATION:
+        arguments["place"] = here()  # that machine may be gone; one that is not was refused before
     again = replace(
         earlier,
         uid=new_uid(),

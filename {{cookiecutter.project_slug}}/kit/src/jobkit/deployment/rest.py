@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..cluster import failure
-from ..cluster.http import NotFound
+from ..cluster.http import NoAnswer, NotFound
 from ..cluster.rest import TERMINAL, RestClient, Savepoint
 from ..errors import ClusterError
+
+_SUSPENDED = "SUSPENDED"
 
 
 class Deployed(RestClient):
@@ -21,12 +23,15 @@ class Deployed(RestClient):
         """Return a job's state, or None when the JobManager does not know the job.
 
         Raises:
-            NoAnswer: When it does not answer.
+            NoAnswer: When it does not answer, or has lost its leadership with high availability: the next leader goes on with the job.
         """
         try:
-            return self.state(job)
+            state = self.state(job)
         except NotFound:
             return None
+        if state == _SUSPENDED and self._is_highly_available():
+            raise NoAnswer("The job is suspended until a JobManager leads again.", found=state, where=self.url)
+        return state
 
     def begin_stop(self, job: str, folder: str, trigger: str, *, is_native: bool = False) -> None:
         """Begin to stop a job with a savepoint; windows and timers do not fire.
@@ -111,6 +116,11 @@ class Deployed(RestClient):
     def log_lines(self, path: str) -> Iterator[str]:
         """Yield the lines of a log file as they arrive."""
         return self._lines(path)
+
+    def _is_highly_available(self) -> bool:
+        """Say whether the cluster is configured so that a suspended job goes on."""
+        known = self.job_manager_configuration()
+        return known.get("high-availability.type", known.get("high-availability", "NONE")).upper() != "NONE"
 
 
 def _format(is_native: bool) -> dict[str, str]:  # noqa: FBT001

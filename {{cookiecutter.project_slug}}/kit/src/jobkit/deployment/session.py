@@ -71,8 +71,14 @@ class SessionCluster:
         with occupied(folder_of(uid)):  # a client that was left may submit it yet
             if is_over(self._patiently(uid)):
                 return
-            self.rest.begin_cancel(uid)
-            until(lambda: is_over(self._patiently(uid)) or None, what=f"the job {uid} has ended", seconds=_SECONDS_TO_CANCEL)
+
+            def probe() -> bool | None:
+                if is_over(self._patiently(uid)):
+                    return True
+                self.rest.begin_cancel(uid)  # again and again: an order that was not answered may not have come
+                return None
+
+            until(probe, what=f"the job {uid} has ended", seconds=_SECONDS_TO_CANCEL, interval=0.5)
 
     def _patiently(self, uid: str) -> str | None:
         """Return the state of the job; wait for a JobManager that is being replaced."""

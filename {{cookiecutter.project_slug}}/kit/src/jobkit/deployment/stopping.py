@@ -11,7 +11,7 @@ from ..cluster.failure import Failure
 from ..cluster.http import NoAnswer, NotFound
 from ..cluster.rest import Savepoint
 from ..cluster.waiting import until
-from ..errors import ClusterError, JobFailed
+from ..errors import ClusterError, JobFailed, JobkitError
 from .change import Change
 from .course import Course
 from .instance import FAILED, STOPPED, Operation
@@ -85,9 +85,7 @@ class Stopping:
         """Look once for the savepoint; give the order when it was not given."""
         self._show()
         try:
-            found = self._rest.ordered_savepoint(self._uid, self._order)
-        except NotFound:
-            found = self._without_order()
+            found = self._ordered()
         except NoAnswer:
             # The JobManager of an application cluster ends with its job.
             if self._is_over():
@@ -98,6 +96,12 @@ class Stopping:
         self._heard = time.monotonic()
         return found
 
+    def _ordered(self) -> Savepoint | None:
+        try:
+            return self._rest.ordered_savepoint(self._uid, self._order)
+        except NotFound:
+            return self._without_order()
+
     def _without_order(self) -> Savepoint | None:
         """Give the order, once more if need be: with its id it is carried out once. Of a job that is over, look for what it has left."""
         try:
@@ -107,8 +111,6 @@ class Stopping:
             address = self._rest.last_savepoint(self._uid, self._folder)
         except NotFound:
             return self._found()
-        except NoAnswer:
-            return None
         return Savepoint(address) if address else self._found()
 
     def _found(self) -> Savepoint:
@@ -129,12 +131,25 @@ class Stopping:
             return "UNKNOWN"
 
 
-def carry_out(change: Change, operation: Operation, old: Version) -> str:
+def cancel(change: Change, operation: Operation, old: Version) -> str | None:
+    """Carry out an operation `stop` that takes no savepoint; return the checkpoint that the job has left, or None."""
+    old.target.end(old.uid)
+    left = None
+    try:
+        left = old.newest_left()
+    except JobkitError as error:
+        change.tell(f"what it has left cannot be looked for from here: {error}")
+    change.end(old.uid, STOPPED, "cancelled without a savepoint", savepoint=left)
+    change.finish(operation, "completed")
+    return left
+
+
+def carry_out(change: Change, operation: Operation, old: Version) -> str | None:
     """Carry out an operation `stop`, and return the address of the savepoint; can be taken up after a crash.
 
     Args:
         change: The change that it is a part of.
-        operation: Its details have the `order` and its `folder`.
+        operation: Its details have the `order` and its `folder`, or that it is to `cancel` the job; then what is returned is a checkpoint.
         old: The version.
 
     Raises:
@@ -142,14 +157,15 @@ def carry_out(change: Change, operation: Operation, old: Version) -> str:
         Gone: When the job has ended without one.
         ClusterError: When it takes too long, or the JobManager does not answer: the operation stays open.
     """
+    if operation.details.get("cancel"):
+        return cancel(change, operation, old)
     try:
         savepoint = Stopping(change, old, operation.details).carry_out()
     except JobFailed as error:
         change.finish(operation, f"not stopped: {error.root_cause}")
         raise
     except Gone as error:
-        change.end(old.uid, STOPPED if error.is_finished else FAILED, error.ending)
-        change.finish(operation, error.ending)
+        change.close(operation, error.ending, (old.uid, STOPPED if error.is_finished else FAILED, error.ending))
         raise
     change.end(old.uid, STOPPED, "stopped with a savepoint", savepoint=savepoint)
     old.keep_lock(savepoint)
