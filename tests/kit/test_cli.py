@@ -117,10 +117,13 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_a_file_ends_as_one_paragraph(mistake: str, project: TinyProject) -> None:
-    """No traceback, exit code 2, nothing on stdout."""
+    """No traceback, exit code 2; with --json the same on stdout, as the document, and nothing else."""
     file, text, shown = MISTAKES[mistake]
     project.write(file, text)
-    assert shown in paragraph(jobkit(project.root, "check", "--json"))
+    done = jobkit(project.root, "check", "--json")
+    said, done.stdout = json.loads(done.stdout)["error"]["message"], ""
+    assert shown in paragraph(done)
+    assert done.stderr == f"error: {said}\n"
 
 
 @pytest.mark.parametrize("arguments", [("--env", "production"), ("--env", "../prod")])

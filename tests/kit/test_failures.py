@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from jobkit import cli, terminal
+from jobkit import cli
 from jobkit.cluster.http import Declined, NotFound
 from jobkit.cluster.waiting import InVain
 from jobkit.deployment import artefact
@@ -64,7 +64,6 @@ def _fails(
     arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> dict[str, dict[str, str]]:
     monkeypatch.setattr(sys, "argv", ["jobkit", *arguments])
-    monkeypatch.setattr(terminal, "printed", [])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == code

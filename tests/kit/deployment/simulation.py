@@ -116,6 +116,8 @@ class FakeCluster:
                 return 200, {"jobs": [{"jid": uid, "name": "simulated", "state": job["state"]} for uid, job in known["jobs"].items()]}
             if parts == ["jobmanager", "config"]:
                 return 200, []
+            if parts == ["overview"]:
+                return 200, {"taskmanagers": 1, "slots-total": 8, "slots-available": 8}
             job = known["jobs"].get(parts[1])
             return (404, {"errors": ["unknown"]}) if job is None else _of_job(known, parts[1], method, "/".join(parts[2:]), body)
 
@@ -192,6 +194,11 @@ class FakeExaminer:
         """Return the snapshots in a folder."""
         return [address for address in self._cluster.known["snapshots"] if address.startswith(folder)]
 
+    def times(self, snapshots: list[str]) -> dict[str, int]:
+        """Return when snapshots were completed: the later, the further they have come."""
+        known = self._cluster.known["snapshots"]
+        return {address: known[address] for address in snapshots if address in known}
+
     def ends(self) -> dict[str, Any]:
         """No topics."""
         return {}
@@ -251,9 +258,9 @@ class FakeSession:
         """Take who answers, and what to pass by."""
         self._cluster, self._hook = cluster, hook
 
-    def request(self, method: str, url: str, json: dict[str, Any] | None, timeout: float) -> requests.Response:
+    def request(self, method: str, url: str, json: dict[str, Any] | None, timeout: float, *, stream: bool) -> requests.Response:
         """Ask."""
-        del timeout
+        del timeout, stream
         is_order = method != "GET"
         if is_order:
             self._hook.pass_by()

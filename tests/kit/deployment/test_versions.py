@@ -331,7 +331,7 @@ def test_the_old_version_comes_back_with_what_is_installed_now(job: Job) -> None
     made: Any = object.__new__(replacement.Replacement)
     made._old, made._new = SimpleNamespace(instance=first), SimpleNamespace(uid="f" * 32)
     made._operation = SimpleNamespace(details={"back": "e" * 32, "way_back": "file:/s/1", "countable": False}, by="ann@host")
-    made._change = SimpleNamespace(ledger=SimpleNamespace(add=lambda instance, _: instance), lease=None)
+    made._change = SimpleNamespace(add=lambda instance: instance)
     assert made._added().specification == replace(first.specification, **installed.versions())
     assert made._ends() is None, "Kafka was out of reach before, and is not asked again"
 

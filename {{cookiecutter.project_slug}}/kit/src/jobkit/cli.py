@@ -19,7 +19,7 @@ from .profile.command import profile
 from .project import Project, environment_name, find_project
 from .rehearsal.command import rehearse
 from .state.commands import compat, lock
-from .terminal import INTERRUPTED, Env, Json, OptionalEnv, debugging, document, failed, notes, out, reading, wide
+from .terminal import INTERRUPTED, Env, Json, OptionalEnv, debugging, document, failed, notes, out, printed, reading, wide
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -179,6 +179,7 @@ def _write(file: Path, text: str) -> None:
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends as one paragraph, never as a traceback, and with --json as a document too."""
+    printed.clear()
     arguments = sys.argv[1:]
     as_json = "--json" in arguments[: arguments.index("--")] if "--" in arguments else "--json" in arguments
     try:
