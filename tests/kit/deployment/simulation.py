@@ -127,7 +127,7 @@ def _of_job(known: dict[str, Any], uid: str, method: str, what: str, body: dict[
     if method != "GET":
         return _ordered(known, uid, what, body)
     if what == "":
-        return 200, {"state": job["state"], "now": 0, "vertices": [{"status": job["state"]}]}
+        return 200, {"state": job["state"], "now": 0, "vertices": [{"status": job["state"], "parallelism": 1, "tasks": {job["state"]: 1}}]}
     if what == "exceptions":
         failures = 3 if job["state"] in ("RESTARTING", "FAILED") else 0
         return 200, {"exceptionHistory": {"entries": [{"stacktrace": "java.lang.Exception: not today", "timestamp": 1}] * failures}}
@@ -168,6 +168,7 @@ def _add_snapshot(known: dict[str, Any], job: dict[str, Any], address: str) -> N
         "status": "COMPLETED",
         "is_savepoint": False,
         "external_path": address,
+        "trigger_timestamp": 1,
         "end_to_end_duration": 1,
     }
     job["history"].append(entry)

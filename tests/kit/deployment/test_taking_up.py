@@ -123,7 +123,7 @@ def test_a_job_that_fails_over_and_over_is_mended(job: Simulation) -> None:
     (newest,) = job.cluster.known["snapshots"]
     job.version("mended")
     for command in ("upgrade", "stop", "savepoint"):
-        said = said_last(job, 2, command)
+        said = said_last(job, 1, command)
         assert f"jobkit upgrade --from {newest}" in said
         assert "jobkit stop --cancel" in said
     other = job.copy(job.folder.with_name("other"))
