@@ -13,13 +13,14 @@ from jobkit.bench.job import Figures, Vertex
 from jobkit.bench.measure import Checkpoints
 from jobkit.deployment import failures, views
 from jobkit.deployment.instance import Instance, Specification
-from jobkit.deployment.replacement import RolledBack
+from jobkit.deployment.rolled_back import RolledBack
 from jobkit.doctor import Check
 from jobkit.findings import Finding
 from jobkit.graph import JobGraph, Operator, State
 from jobkit.guardrails import RULES, Result
 from jobkit.lock import Change, Lock, Revision
-from jobkit.state.compatibility import Fate, Start, without_snapshot
+from jobkit.state.compatibility import Start, without_snapshot
+from jobkit.state.fates import Fate
 
 from tests.conftest import ROOT
 

@@ -20,7 +20,7 @@ from jobkit.rehearsal.redirection import Plan
 from jobkit.rehearsal.rehearsal import Rehearsal
 from jobkit.rehearsal.wishes import Wishes
 from jobkit.state import snapshots
-from jobkit.state.compatibility import Fate
+from jobkit.state.fates import Fate
 from jobkit.state.snapshots import KeyedState, OperatorState, Snapshot
 
 from tests.kit.projects import VERSIONS

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from jobkit.graph import State
 from jobkit.lock import Dropped, Lock
-from jobkit.state.compatibility import Compatibility, Fate, Start, compare, without_snapshot
+from jobkit.state.compatibility import Start, compare, without_snapshot
+from jobkit.state.fates import Compatibility, Fate
 from jobkit.state.snapshots import KeyedState, OperatorState, Snapshot
 
 from tests.kit.lock.locks import COUNT, HOURS, JAVA, KEYED, SOURCE, STATELESS, UNKNOWN, lock

@@ -22,7 +22,8 @@ from jobkit.lock import Change, Lock, Verdict, compare, lock_of
 from jobkit.origins import Origins
 from jobkit.state import compatibility
 from jobkit.state import snapshots as contents
-from jobkit.state.compatibility import Fate, Start
+from jobkit.state.compatibility import Start
+from jobkit.state.fates import Fate
 from jobkit.state.snapshots import Snapshot
 from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration

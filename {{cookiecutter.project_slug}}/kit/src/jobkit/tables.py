@@ -17,7 +17,7 @@ from .guardrails import Result
 from .guardrails.report import place
 from .guardrails.rule import Status
 from .lock import Change, Verdict
-from .state.compatibility import Compatibility, Fate, Outcome
+from .state.fates import Compatibility, Fate, Outcome
 
 _STYLES: dict[Status, str] = {"fail": "bold red", "unknown": "yellow", "waived": "magenta", "pass": "green", "not-applicable": "dim"}
 _SIGNS: dict[Status, str] = {"fail": "✗", "unknown": "?", "waived": "~", "pass": "✓", "not-applicable": "·"}

@@ -9,7 +9,7 @@ from ..errors import JobFailed, JobkitError
 from ..terminal import document, notes, wide
 from . import views
 from .examiner import Refused
-from .replacement import RolledBack
+from .rolled_back import RolledBack
 
 
 def facts(error: JobkitError) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..lock import Lock
-from ..state.compatibility import Compatibility, Fate
+from ..state.fates import Compatibility, Fate
 from ..state.snapshots import Snapshot, given_name
 from .copying import Copied
 from .counting import StateCount

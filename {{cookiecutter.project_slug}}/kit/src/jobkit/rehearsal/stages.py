@@ -11,7 +11,7 @@ from ..cluster.local import Reporter
 from ..errors import JobkitError
 from ..project import Project
 from ..state import comparison
-from ..state.compatibility import Compatibility
+from ..state.fates import Compatibility
 from ..tables import fates
 from .outcome import Outcome
 from .rehearsal import Rehearsal

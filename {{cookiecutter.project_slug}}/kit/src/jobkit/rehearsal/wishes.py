@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..graph import JobGraph
-from ..state.compatibility import Compatibility
+from ..state.fates import Compatibility
 
 
 @dataclass(frozen=True)

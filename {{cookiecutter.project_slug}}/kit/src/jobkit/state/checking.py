@@ -14,7 +14,8 @@ from ..graph import JobGraph
 from ..lock import beside
 from ..project import Project
 from . import compatibility, snapshots
-from .compatibility import Compatibility, Start
+from .compatibility import Start
+from .fates import Compatibility
 from .snapshots import Snapshot
 
 

@@ -14,7 +14,7 @@ from ..terminal import Json, OptionalEnv, document, notes, out, reading, wide
 if TYPE_CHECKING:
     from ..analysis import Analysis
     from ..lock import Lock, Revision
-    from .compatibility import Compatibility
+    from .fates import Compatibility
 
 
 def lock(

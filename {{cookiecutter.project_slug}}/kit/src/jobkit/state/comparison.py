@@ -10,7 +10,7 @@ from ..cluster import gateway
 from ..configuration import Configuration
 from ..project import Project
 from . import checking, filesystems
-from .compatibility import Compatibility
+from .fates import Compatibility
 
 
 def compare(
