@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
+from pathlib import Path
 
 from jobkit.bench.job import Figures, Vertex
 from jobkit.bench.measure import Checkpoints
@@ -15,12 +16,16 @@ from jobkit.deployment import failures, views
 from jobkit.deployment.instance import Instance, Specification
 from jobkit.deployment.rolled_back import RolledBack
 from jobkit.doctor import Check
+from jobkit.errors import ConfigurationError
 from jobkit.findings import Finding
 from jobkit.graph import JobGraph, Operator, State
 from jobkit.guardrails import RULES, Result
 from jobkit.lock import Change, Lock, Revision
+from jobkit.rehearsal.copying import Copied
+from jobkit.rehearsal.outcome import OperatorRow, Outcome, StateRow, Taken
 from jobkit.state.compatibility import Start, without_snapshot
 from jobkit.state.fates import Fate
+from jobkit.terminal import facts
 
 from tests.conftest import ROOT
 
@@ -62,14 +67,15 @@ def test_every_variable_of_the_job_is_listed() -> None:
 def test_json_examples_are_json() -> None:
     """What is shown as JSON can be parsed."""
     page = (REFERENCE / "json.md").read_text(encoding="utf-8")
-    assert len([json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]) == 9
+    assert len([json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]) == 11
 
 
 def test_json_fields_are_those_of_the_commands() -> None:
     """The examples have the fields that the code writes: none is missing, none is invented."""
     page = (REFERENCE / "json.md").read_text(encoding="utf-8")
     documents = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
-    graph, check, lock, compat, instance, failure, bench, config, doctor = documents
+    wrong, graph, check, lock, compat, instance, failure, rehearsed, bench, config, doctor = documents
+    assert wrong["error"].keys() == facts(ConfigurationError("w")).keys()
     state = State("hours", "map", "?")
     operator = Operator("a", "b", "c", "source", 1, 1, None, False, (), None, None, None, 1, (), states=(state,))  # noqa: FBT003
     written = JobGraph("job", [operator], {}, None).to_json()
@@ -90,6 +96,13 @@ def test_json_fields_are_those_of_the_commands() -> None:
     assert instance["specification"].keys() == written["specification"].keys()
     rolled_back = RolledBack({"reason": "r", "way_back": "s", "back": "b"})
     assert failure["error"].keys() == failures.facts(rolled_back).keys()
+    row = OperatorRow(Fate(None, "a", None, "dropped"), 0, (StateRow("n", "value"),))
+    copied = Copied(Path(), 0, 0, 0, (), 0)
+    written = Outcome(compared, copied, False, (row,), {}, {}, 0.0, Taken(0.0, 0), Taken(0.0, 0), (), Path()).to_json()  # noqa: FBT003
+    assert rehearsed.keys() == written.keys()
+    assert rehearsed["copied"].keys() == written["copied"].keys()
+    assert rehearsed["operators"][0].keys() == written["operators"][0].keys()
+    assert rehearsed["operators"][0]["states"][0].keys() == written["operators"][0]["states"][0].keys()
     vertex = Vertex("a", 0.5, 0.5)
     measured = Figures(1, True, False, 1.0, 1.0, 1.0, 1.0, 2, 2, Checkpoints(0, (), (), 0), [vertex], [])  # noqa: FBT003
     assert bench.keys() == measured.to_json().keys()

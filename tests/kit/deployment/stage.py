@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,10 @@ from jobkit.cluster.machine import Machine, free_port
 from jobkit.cluster.sample import Record
 from jobkit.cluster.topics import Topics
 from jobkit.cluster.waiting import until
+from jobkit.configuration import load
 from jobkit.deployment.ledger import Ledger
+from jobkit.deployment.session import SessionCluster
+from jobkit.deployment.target import Start
 from jobkit.project import find_project
 from kafka import TopicPartition
 
@@ -190,6 +194,20 @@ class Deployment:
             yield ledger
         finally:
             ledger.close()
+
+    def started_by_flinks_client(self, snapshot: str) -> str:
+        """Start the project's code as it is from a snapshot, with `flink run` and without jobkit's commands; return what that says."""
+        configuration = load(self.root / "conf", "test").values
+        variables = projects.environment(**self.variables)
+        folder = self.root.parent / "by-hand"
+        start = Start("f" * 32, folder, self.root, "ordinals", configuration, variables, 1, 1, snapshot, leaves_state_behind=False)
+        with Path(os.devnull).open() as held:
+            client = SessionCluster(self.stage.cluster.rest.url)._submit(start, held.fileno())
+        try:
+            until(lambda: client.exit_code is not None or None, what="flink run has ended", seconds=SECONDS)
+            return client.output()
+        finally:
+            client.stop()
 
     def state(self, uid: str) -> str:
         """Return the state of a job, as the cluster knows it."""

@@ -106,6 +106,13 @@ def test_the_life_of_a_job(theatre: Stage) -> None:
     assert found[2]["specification"]["settings"]["ORDINALS_TOKEN"] == "******"
     assert "s3cret" not in json.dumps(found)
 
+    job.replace(FUNCTIONS, "Types.LONG()", "Types.DOUBLE()")
+    job.lock("--drop", "*", "--reason", "begins anew")
+    told = " ".join(job.started_by_flinks_client(left).split())
+    assert f"It would start from {left}, and lose state" in told, "although the project's lock is the job's"
+    assert "was Long, and is Double" in told
+    assert job.running() == []
+
 
 def test_an_instance_is_found_by_its_uid(job: Deployment, sent: Gateway) -> None:
     """In the configuration of its job, in the log lines and the metrics of every process, and in what two instances differ in."""

@@ -39,8 +39,12 @@ def _finding(number: int, result: Result) -> str:
     where = place(result)
     title = f"{number}. {result.rule}" + (f"  {where}" if where else "")
     lines = [("", result.message), ("Why:   ", result.why), ("Write: ", result.remedy or "")]
-    shown = [textwrap.fill(text, _WIDTH, initial_indent="   " + label, subsequent_indent="          ") for label, text in lines if text]
-    return "\n".join(["", title, *shown])
+    return "\n".join(["", title, *(_paragraph("   " + label, text) for label, text in lines if text)])
+
+
+def _paragraph(label: str, text: str) -> str:
+    """Return a text in lines, in which commands and addresses stay whole: they are to be copied."""
+    return textwrap.fill(text, _WIDTH, initial_indent=label, subsequent_indent="          ", break_on_hyphens=False, break_long_words=False)
 
 
 def _count(number: int, noun: str) -> str:
