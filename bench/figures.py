@@ -71,7 +71,8 @@ def figures(course: Course, warm_up: float, *, may_have_no_middle: bool = False)
     steady, warmed = _pace(course, warm_up, may_have_no_middle=may_have_no_middle)
     own, broker = (used.between(steady.begin, steady.end) for used in (course.usage, course.broker))
     foreign = max(0.0, course.usage.busy_between(steady.begin, steady.end) - own - broker)
-    memory = [(moment - course.launched, held / _MIB) for moment, held in course.usage.memory if moment <= course.ended]
+    looks = 1 + bisect_right([moment for moment, _ in course.usage.memory], course.ended)  # a short run may lie between two looks
+    memory = [(moment - course.launched, held / _MIB) for moment, held in course.usage.memory[:looks]]
     found = measure.summary(course.checkpoints, steady.begin, steady.end)
     return {
         "records": len(course.times),
