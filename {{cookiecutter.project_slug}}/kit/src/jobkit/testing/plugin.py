@@ -53,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Note when the session began."""
     config.stash[_TIMES] = {"begun": time.monotonic()}
     config.addinivalue_line("filterwarnings", f"ignore:{_FORGOTTEN_SOCKET}:ResourceWarning")
+    # Beam's workers, threads of this process when a job runs on a mini cluster, report metrics so; Python 3.12 has deprecated it.
+    config.addinivalue_line("filterwarnings", "ignore:datetime.datetime.utc:DeprecationWarning:apache_beam")
 
 
 @pytest.hookimpl(tryfirst=True)
