@@ -194,7 +194,7 @@ def main() -> None:
         if not hasattr(error, "format_message"):  # click's own way to say that the command line is wrong
             raise
         _end(ConfigurationError(error.format_message(), remedy="See jobkit COMMAND --help."), as_json=as_json)
-    if code == INTERRUPTED:
+    if code == INTERRUPTED and as_json:
         failed(JobkitError("Interrupted."))
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from ..errors import JobFailed, JobkitError
-from ..terminal import facts
+from ..terminal import facts, printed
 from .run import Interrupted, Outcome
 from .submission import JobRefused
 
@@ -126,5 +126,6 @@ def _facts(error: JobkitError) -> dict[str, Any]:
 
 
 def _print_json(console: Console, content: dict[str, Any]) -> None:
+    printed.append(True)
     console.file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     console.file.flush()
