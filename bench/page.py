@@ -93,15 +93,29 @@ Those that began at full pace: while a run gets warm, and when it is done, they 
 state is what the last of them refers to in all.
 """
 
+_BEFORE = """\
+**These runs are earlier ones, made before the benchmark wrote down with which sources.** The jobs of plain PyFlink and of Flink SQL sent
+Kafka's own requests of 16 KiB then, jobkit's 256 KiB; Quix Streams and Pathway had one process, and so one of the two processors.
+[The runs of today](../index.md).
+"""
+
+EARLIER = "earlier"
+_EARLIER_PAGE = """\
+## Not on this page
+
+Contenders and numbers of keys that are missing here were measured [earlier, on another machine](earlier/index.md).
+"""
+
 _MIXED = """\
 **These runs were made with different sources of kit or benchmark** (`--mixed`): figures of different rounds may differ for that alone.
 """
 
 
 def write(folder: Path) -> None:
-    """Write the page for the document that is in a folder."""
+    """Write the page for the document that is in a folder; it names the earlier runs that are in one below."""
     document = json.loads((folder / report.RESULTS).read_text(encoding="utf-8"))
-    (folder / PAGE).write_text(text(document), encoding="utf-8")
+    earlier = [_EARLIER_PAGE] if (folder / EARLIER / PAGE).exists() else []
+    (folder / PAGE).write_text("\n".join([text(document), *earlier]), encoding="utf-8")
 
 
 def text(document: Mapping[str, Any]) -> str:
@@ -117,7 +131,8 @@ def text(document: Mapping[str, Any]) -> str:
         "distinct": _distinct(document),
     }
     hours = [_HOURS.format(**facts)] if any("late" in run["figures"] for run in document["runs"]) else []
-    parts = [_HEAD.format(**facts), _throughput(document), *hours, *_ratios(document)]
+    before = [] if "sessions" in document else [_BEFORE]
+    parts = [_HEAD.format(**facts), *before, _throughput(document), *hours, *_ratios(document)]
     latency = list(tables.latency(document))
     if latency:
         parts += [
