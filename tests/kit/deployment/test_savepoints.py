@@ -21,6 +21,7 @@ from jobkit.deployment.savepoints import NotYet
 from jobkit.errors import ConfigurationError, JobFailed
 
 from . import ledgers
+from .told import Told
 
 ADDRESS = "file:/s/savepoint-abcdef-0123456789ab"
 
@@ -73,22 +74,6 @@ class Rest:
         """Return how many run."""
         del job
         return self.tasks
-
-
-class Told:
-    """Remembers what was shown."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.shown: list[tuple[str, int, int]] = []
-
-    def phase(self, text: str) -> None:
-        """Remember it."""
-        self.said.append(text)
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Remember it."""
-        self.shown.append((what, done, total))
 
 
 class Scene:

@@ -23,6 +23,8 @@ from rich.console import Console
 
 from tests.kit import projects
 
+from .told import Told
+
 INSTALLED: dict[str, Any] = {"flink": "2.2.1", "python": "3.11.7", "kit": "0.1.0", "packages": {"apache-flink": "2.2.1"}}
 
 
@@ -110,22 +112,6 @@ class Target:
         """Nothing does."""
         del uid
         return False
-
-
-class Told:
-    """Remembers what was told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.shown: list[tuple[str, int, int]] = []
-
-    def phase(self, text: str) -> None:
-        """Remember it."""
-        self.said.append(text)
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Remember it."""
-        self.shown.append((what, done, total))
 
 
 class Job(DeployedJob):

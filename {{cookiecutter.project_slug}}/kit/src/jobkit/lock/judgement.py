@@ -54,8 +54,9 @@ def judge(project: Project, graph: JobGraph, environment: str, *, at_start: bool
 
 def _revision(old: Lock | None, new: Lock, environment: str) -> Revision:
     """Compare the lock with the job. There is one lock, made for production: elsewhere state may be kept in another backend."""
-    is_elsewhere = old is not None and environment != PRODUCTION
-    return Revision(old, replace(new, backend=old.backend) if old is not None and is_elsewhere else new)
+    if old is None or environment == PRODUCTION:
+        return Revision(old, new)
+    return Revision(old, replace(new, backend=old.backend))
 
 
 def _weighty(changes: Sequence[Change]) -> Sequence[Change]:
