@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jobkit.bench.measure import Tail
 from jobkit.bench.resources import pinned
 from jobkit.cluster.topics import Topics
 from jobkit.errors import ClusterError
@@ -24,6 +23,7 @@ from .hours import ExpectedHours
 from .latency import Pace
 from .place import Place
 from .runs import PARTITIONS, Input, Progress, Result, Surroundings, execute
+from .tail import Tail
 from .verify import Expected
 
 _DAYS = {"retention.ms": "-1"}

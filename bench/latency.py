@@ -14,7 +14,6 @@ from typing import Any
 
 from jobkit.bench import measure
 from jobkit.bench.load import Behind, Load, Sent
-from jobkit.bench.measure import Tail
 from jobkit.bench.visibility import RESOLUTION_SECONDS, Visibility
 from jobkit.cluster.sample import Record
 from jobkit.cluster.topics import Topics
@@ -24,6 +23,7 @@ from .contenders.contender import Contender, Contract, Running, Task
 from .errors import BenchmarkError
 from .outputs import Outputs, follow, shown
 from .runs import PARTITIONS, Result, Surroundings, launch, task_for, topics
+from .tail import Tail
 from .verify import Expected, parse
 
 WARM_UP_SECONDS = 10.0

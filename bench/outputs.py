@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from jobkit.bench import measure
-from jobkit.bench.measure import Tail
 
 from .contenders.contender import Contract
 from .hours import ExpectedHours
+from .tail import Tail
 from .verify import Expected
 
 _SECONDS_BETWEEN_LOOKS = 1.0

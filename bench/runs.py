@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from jobkit.bench import load
-from jobkit.bench.measure import Tail
 from jobkit.bench.resources import Sampler, Usage, pinned
 from jobkit.cluster.topics import Topics
 from jobkit.errors import JobkitError
@@ -22,6 +21,7 @@ from .errors import BenchmarkError
 from .figures import Course, figures
 from .hours import ExpectedHours
 from .outputs import Outputs, follow, shown
+from .tail import Tail
 from .verify import Expected
 
 PARTITIONS = 4
@@ -135,7 +135,7 @@ def topics(task: Task, around: Surroundings) -> Iterator[Outputs]:
         client.create([task.output, task.rejects, task.late], PARTITIONS, load.APPEND_TIME)
     try:
         with ExitStack() as stack:
-            tails = (stack.enter_context(Tail(task.servers, name)) for name in (task.output, task.rejects, task.late))
+            tails = (stack.enter_context(closing(Tail(task.servers, name))) for name in (task.output, task.rejects, task.late))
             yield Outputs(*tails)
     except (JobkitError, KafkaError):
         _remove(task.folder, but=task.folder / "logs")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
 import msgspec
 import pathway as pw  # type: ignore[import-not-found]
+import pathway_ends as ends  # type: ignore[import-not-found]
 from settings import from_environment  # type: ignore[import-not-found]
 
-_AUTOCOMMIT_MS = 200
 _LATE_MINUTES = 15
 _DATE = re.compile(r"[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}")
 
@@ -39,17 +38,10 @@ def parse(value: bytes) -> tuple[str, str, int, int, str]:
     return flight.origin, flight.date[:-2] + "00", flight.delay, int(flight.delay >= _LATE_MINUTES), ""
 
 
-@pw.udf(deterministic=True)  # type: ignore[untyped-decorator]
-def as_text(value: bytes) -> str:
-    """Return bytes in base64."""
-    return base64.b64encode(value).decode()
-
-
 def main() -> None:
     """Run until the process is ended."""
     settings = from_environment()
-    client = {"bootstrap.servers": settings.servers, "group.id": settings.group, "auto.offset.reset": "earliest"}
-    values = pw.io.kafka.read(client, topic=settings.input, format="raw", autocommit_duration_ms=_AUTOCOMMIT_MS)
+    values = ends.read(settings)
     parts = values.select(value=pw.this.data, parts=parse(pw.this.data))
     flights = parts.select(
         pw.this.value,
@@ -79,14 +71,8 @@ def main() -> None:
         mean_delay=pw.this.total / pw.this.flights,
         late_share=pw.this.late / pw.this.flights,
     )
-    rejects = flights.filter(pw.this.reason != "").select(pw.this.reason, value=as_text(pw.this.value))
-    pw.io.kafka.write(rows, client, topic_name=settings.output, format="json")
-    pw.io.kafka.write(rejects, client, topic_name=settings.rejects, format="json")
-    storage = pw.persistence.Backend.filesystem(settings.state)
-    pw.run(
-        persistence_config=pw.persistence.Config(storage, snapshot_interval_ms=round(settings.commit_seconds * 1000)),
-        monitoring_level=pw.MonitoringLevel.NONE,
-    )
+    ends.write(settings, rows, flights.filter(pw.this.reason != ""))
+    ends.run(settings)
 
 
 if __name__ == "__main__":

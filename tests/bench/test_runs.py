@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from jobkit.bench.measure import Tail
 from jobkit.bench.resources import processors
 from jobkit.cluster.processes import Process
 from jobkit.cluster.sample import Record
@@ -24,9 +23,11 @@ from bench.contenders.peer import RunningPeer
 from bench.latency import Pace
 from bench.place import Place
 from bench.runs import PARTITIONS, Input, Surroundings, execute
+from bench.tail import Tail
 from bench.verify import Expected
 
 COUNT = 5_000
+_SECONDS_TO_REMOVE = 30.0
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,10 @@ def source(around: Surroundings) -> Input:
 
 def left(around: Surroundings) -> tuple[list[str], list[str], list[int]]:
     """Return the topics, files and processes that a run should have removed."""
+    deadline = time.monotonic() + _SECONDS_TO_REMOVE
     with closing(Topics(around.servers)) as client:
-        topics = [name for name in client.names() if "counting" in name]
+        while (topics := [name for name in client.names() if "counting" in name]) and time.monotonic() < deadline:
+            time.sleep(0.2)  # the broker says that a topic is removed a moment before it no longer lists it
     files = [str(file) for file in around.folder.rglob("*") if file.is_file() and "logs" not in file.parts]
     programs = [process.pid for process in psutil.Process().children(recursive=True) if "counting.py" in " ".join(_command(process))]
     return topics, files, programs
@@ -151,7 +154,9 @@ def test_updates_are_read_when_they_are_all_there(around: Surroundings, source: 
     assert (result.detail, result.complete) == ("", True)
     assert result.figures["records"] == COUNT - 5
     assert all(looks[place - 1] == max(looks) for place in reads)
-    assert sum(second > result.figures["seconds"] for second, _ in result.figures["memory_mib"]) == 1
+    looks_after_it = [second for second, _ in result.figures["memory_mib"] if second > result.figures["seconds"] + 0.05]  # they are rounded
+    assert len(looks_after_it) <= 1
+    assert result.figures["memory_mib"][-1][0] > result.figures["seconds"] - 0.05
 
 
 def test_latency_of_one_that_does_not_keep_up_is_none(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
