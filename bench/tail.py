@@ -19,6 +19,8 @@ _OPTIONS = {
     "check.crcs": False,  # over this machine's own loopback
     "fetch.message.max.bytes": 8_388_608,
     "queued.max.messages.kbytes": 262_144,
+    "queued.min.messages": 1_000_000,  # with the defaults it rests for a second whenever 100,000 are there
+    "fetch.queue.backoff.ms": 5,
 }
 _RECORDS_AT_ONCE = 10_000
 _SECONDS_OF_SILENCE = 60.0

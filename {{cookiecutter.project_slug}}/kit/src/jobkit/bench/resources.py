@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 import psutil
 
 _SECONDS_BETWEEN_SAMPLES = 0.5
-_SAMPLES_BETWEEN_MEMORY = 4
+_SAMPLES_BETWEEN_FAMILIES = 4
+"""To look for new processes, and at their memory, takes longer than to look at the processor time of those that are known."""
+
 
 
 @dataclass
@@ -83,7 +85,8 @@ class Sampler:
         """Begin to look.
 
         Args:
-            roots: Returns the ids of the processes whose descendants count with them; new ones are found as they come.
+            roots: Returns the ids of the processes whose descendants count with them; new ones are found as they come, unless they
+                end within two seconds.
             cores: The processors to watch beside.
         """
         self._cores = cores
@@ -92,7 +95,8 @@ class Sampler:
         self._seen: dict[tuple[int, float], float] = {}
         self._before: float | None = None
         self._ended = threading.Event()
-        self._sample(with_memory=True)
+        self._family: list[psutil.Process] = []
+        self._sample(with_family=True)
         self._thread = threading.Thread(target=self._run, name="resources", daemon=True)
         self._thread.start()
 
@@ -101,28 +105,30 @@ class Sampler:
         if not self._ended.is_set():
             self._ended.set()
             self._thread.join()
-            self._sample(with_memory=True)
+            self._sample(with_family=True)
         return self.usage
 
     def _run(self) -> None:
         count = 0
         while not self._ended.wait(_SECONDS_BETWEEN_SAMPLES):
             count += 1
-            self._sample(with_memory=count % _SAMPLES_BETWEEN_MEMORY == 0)
+            self._sample(with_family=count % _SAMPLES_BETWEEN_FAMILIES == 0)
 
-    def _sample(self, *, with_memory: bool) -> None:
+    def _sample(self, *, with_family: bool) -> None:
         memory = 0
-        for process in _family(self._roots()):
+        if with_family:
+            self._family = list(_family(self._roots()))
+        for process in self._family:
             with suppress(psutil.Error):  # it may end at any moment
                 times = process.cpu_times()
                 self._seen[process.pid, process.create_time()] = times.user + times.system
-                memory += self._memory(process) if with_memory else 0
+                memory += self._memory(process) if with_family else 0
         used = sum(self._seen.values())
         self._before = used if self._before is None else self._before
         self.usage.times.append(time.time())
         self.usage.busy_seconds.append(_busy(self._cores))
         self.usage.cpu_seconds.append(used - self._before)
-        if with_memory:
+        if with_family:
             self.usage.memory.append((time.time(), memory))
 
     def _memory(self, process: psutil.Process) -> int:
