@@ -93,29 +93,15 @@ Those that began at full pace: while a run gets warm, and when it is done, they 
 state is what the last of them refers to in all.
 """
 
-_BEFORE = """\
-**These runs are earlier ones, made before the benchmark wrote down with which sources.** The jobs of plain PyFlink and of Flink SQL sent
-Kafka's own requests of 16 KiB then, jobkit's 256 KiB; Quix Streams and Pathway had one process, and so one of the two processors.
-[The runs of today](../index.md).
-"""
-
-EARLIER = "earlier"
-_EARLIER_PAGE = """\
-## Not on this page
-
-Contenders and numbers of keys that are missing here were measured [earlier, on another machine](earlier/index.md).
-"""
-
 _MIXED = """\
 **These runs were made with different sources of kit or benchmark** (`--mixed`): figures of different rounds may differ for that alone.
 """
 
 
 def write(folder: Path) -> None:
-    """Write the page for the document that is in a folder; it names the earlier runs that are in one below."""
+    """Write the page for the document that is in a folder."""
     document = json.loads((folder / report.RESULTS).read_text(encoding="utf-8"))
-    earlier = [_EARLIER_PAGE] if (folder / EARLIER / PAGE).exists() else []
-    (folder / PAGE).write_text("\n".join([text(document), *earlier]), encoding="utf-8")
+    (folder / PAGE).write_text(text(document), encoding="utf-8")
 
 
 def text(document: Mapping[str, Any]) -> str:
@@ -131,8 +117,7 @@ def text(document: Mapping[str, Any]) -> str:
         "distinct": _distinct(document),
     }
     hours = [_HOURS.format(**facts)] if any("late" in run["figures"] for run in document["runs"]) else []
-    before = [] if "sessions" in document else [_BEFORE]
-    parts = [_HEAD.format(**facts), *before, _throughput(document), *hours, *_ratios(document)]
+    parts = [_HEAD.format(**facts), _throughput(document), *hours, *_ratios(document)]
     latency = list(tables.latency(document))
     if latency:
         parts += [
@@ -144,11 +129,9 @@ def text(document: Mapping[str, Any]) -> str:
     grown = list(tables.memory(document))
     if grown:
         parts += [_MEMORY, _table(["keys", "contender", "MiB at a million", "MiB at the end", "MiB for each million more"], grown)]
-    parts += ["## Contenders\n", _contenders(document)]
-    if "sessions" in document:  # or else it is not known what they were made with
-        parts.append(_SETTINGS.format(batch=int(PRODUCER["batch.size"]) // 1024))
+    parts += ["## Contenders\n", _contenders(document), _SETTINGS.format(batch=int(PRODUCER["batch.size"]) // 1024)]
     checkpoints = list(_checkpoints(document))
-    if checkpoints and "sessions" in document:
+    if checkpoints:
         columns = ["keys", "contender", "checkpoints", "median, s", "longest, s", "median, MB", "state, MB"]
         parts += [_CHECKPOINTS, _table(columns, checkpoints)]
     parts += [*_sessions(document), "## Machine\n", _machine(machine)]
@@ -178,11 +161,11 @@ def _ratios(document: Mapping[str, Any]) -> list[str]:
 def _sessions(document: Mapping[str, Any]) -> list[str]:
     """Return what the runs were made with."""
     rows = []
-    for number, each in enumerate(document.get("sessions", []), 1):
+    for number, each in enumerate(document["sessions"], 1):
         rounds = sorted({run["round"] for run in document["runs"] if run.get("session") == number})
         shown = f"{rounds[0]} - {rounds[-1]}" if len(rounds) > 1 else "".join(map(str, rounds))
         rows.append([f"`{each['command']}`", shown, each["kit"], each["commit"], each["sources"]])
-    parts = ["## Runs\n", _table(["command", "rounds", "kit", "commit", "sources"], rows)] if rows else []
+    parts = ["## Runs\n", _table(["command", "rounds", "kit", "commit", "sources"], rows)]
     return [*parts, _MIXED] if sessions.mixed(document) else parts
 
 

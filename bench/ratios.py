@@ -41,23 +41,22 @@ RATIOS = (
 
 def ratios(document: Mapping[str, Any]) -> Iterator[list[str]]:
     """Yield the cells of the table: keys, contender, against, the fastest of those, ratio, and over how many rounds."""
-    counted = "sessions" in document  # or else each command began with round 1
     there = {(group.keys, group.contender): group for group in groups(document)}
     for keys in document["settings"]["keys"]:
         for ratio in RATIOS:
             own = there.get((keys, ratio.contender))
-            found = [each for name in ratio.others if own and (each := _against(own, there.get((keys, name)), counted=counted))]
+            found = [each for name in ratio.others if own and (each := _against(own, there.get((keys, name))))]
             if found:
                 value, name, count = min(found)
                 text = f"{count}" if count else "none in common"
                 yield [f"{keys:,}", ratio.contender, ratio.text, name, _written(value), text]
 
 
-def _against(own: Group, other: Group | None, *, counted: bool) -> tuple[float, str, int] | None:
+def _against(own: Group, other: Group | None) -> tuple[float, str, int] | None:
     """Return how many times as fast one is as another, its name, and in how many rounds both ran."""
     if other is None or not own.good or not other.good:
         return None
-    common = own.rounds & other.rounds if counted else set()
+    common = own.rounds & other.rounds
     mine, others = (group.only(common) if common else group for group in (own, other))
     return mine.median("records_per_second") / others.median("records_per_second"), other.contender, len(common)
 

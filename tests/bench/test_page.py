@@ -233,14 +233,6 @@ def test_peers_read_json_with_the_same_version_of_the_library(peer: str) -> None
     assert environments.versions(peer)["msgspec"] == importlib.metadata.version("msgspec")
 
 
-def test_what_is_not_known_of_a_document_is_not_told(document: dict[str, Any]) -> None:
-    """Rounds that were not counted on from command to command are not in common; nor is it known what a producer was like."""
-    del document["sessions"]
-    runs = rates(jobkit=[(1, 900)], bytewax=[(1, 300)])
-    assert compared(document, runs)[0][-1] == "none in common"
-    assert "batch.size" not in page.text(document)
-
-
 def test_the_page_tells_how_its_runs_were_made(document: dict[str, Any]) -> None:
     """Each with its command, without a place on the machine, its rounds, the kit's version, and the commit."""
     joined = report.joined({**document, "runs": [{**run, "session": 1} for run in document["runs"]]}, sourced(document, "5ea1"))
