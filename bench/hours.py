@@ -37,6 +37,7 @@ class ExpectedHours:
         delays: The delays of each airport and hour.
         rejects: The bytes of the other records, and how often each is there.
         keys: How many airports there are.
+        total: How many records there are, without the closing ones.
     """
 
     def __init__(self, partitions: Iterable[Iterable[bytes]]) -> None:
@@ -52,11 +53,7 @@ class ExpectedHours:
                     self.delays.setdefault(_hour(flight), array("q")).append(flight["delay"])
         self.good = sum(map(len, self.delays.values()))
         self.keys = len({hour.origin for hour in self.delays})
-
-    @property
-    def total(self) -> int:
-        """How many records there are, without the closing ones."""
-        return self.good + self.rejects.total()
+        self.total = self.good + self.rejects.total()
 
     def shown(self, output: Mapping[int, Written]) -> int:
         """Return for how many flights the last row of each airport and hour stands, unchecked."""

@@ -27,6 +27,7 @@ class Expected:
         sums: For each key the sum of its delays up to each of its records, in the order of its partition.
         rejects: The bytes of the others, and how often each is there.
         values: The bytes of all, and how often each is there.
+        total: How many records there are.
     """
 
     def __init__(self, partitions: Iterable[Iterable[bytes]]) -> None:
@@ -44,11 +45,7 @@ class Expected:
                     delays.setdefault(flight[0], array("q")).append(flight[1])
         self.sums: dict[str, array[int]] = {key: array("q", accumulate(series)) for key, series in delays.items()}
         self.good = sum(map(len, self.sums.values()))
-
-    @property
-    def total(self) -> int:
-        """How many records there are."""
-        return self.values.total()
+        self.total = self.good + self.rejects.total()
 
     @property
     def keys(self) -> int:
