@@ -17,7 +17,6 @@ _SAMPLES_BETWEEN_FAMILIES = 4
 """To look for new processes, and at their memory, takes longer than to look at the processor time of those that are known."""
 
 
-
 @dataclass
 class Usage:
     """What some processes, and all that they started, have used so far.
