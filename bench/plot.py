@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import matplotlib as mpl  # type: ignore[import-not-found]
+from groups import Group  # type: ignore[import-not-found]
 
 mpl.use("svg")
 mpl.rcParams |= {"svg.hashsalt": "bench", "svg.fonttype": "none"}  # the same bytes each time
@@ -18,6 +19,9 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 _HEIGHT = 0.34
 _COLOURS = {True: "#3b6ea5", False: "#b9c9da"}
+_OWN = ("jobkit", "template-job")
+"""Contenders that are drawn darker begin with one of these."""
+
 _BOUND = "jobkit-"
 
 
@@ -41,7 +45,7 @@ def throughput(document: dict[str, Any], target: Path) -> None:
     figure, panels = plt.subplots(len(counts), 1, figsize=size, squeeze=False, sharex=True, height_ratios=heights)
     for panel, keys in zip(panels[:, 0], counts, strict=True):
         for place, name in enumerate(reversed(names[keys])):
-            _bar(panel, place, _runs(document, keys, name))
+            _bar(panel, place, Group(keys, name, _runs(document, keys, name)))
         panel.set_yticks(range(len(names[keys])), list(reversed(names[keys])))
         panel.set_ylim(-0.5, len(names[keys]) - 0.5)
         panel.margins(x=0.12)
@@ -94,13 +98,12 @@ def _runs(document: dict[str, Any], keys: int, name: str) -> list[dict[str, Any]
     return [run for run in document["runs"] if (run["kind"], run["keys"], run["contender"]) == ("throughput", keys, name)]
 
 
-def _bar(panel: Any, place: int, runs: list[dict[str, Any]]) -> None:
-    good = [run for run in runs if not run["error"]]
-    rates = [run["figures"]["records_per_second"] for run in good]
+def _bar(panel: Any, place: int, group: Group) -> None:
+    rates = group.figures("records_per_second")
     if not rates:
         panel.text(0, place, " failed", va="center", fontsize=8)
         return
-    panel.barh(place, median(rates), color=_COLOURS[all(run["complete"] for run in good)], height=0.7)
+    panel.barh(place, median(rates), color=_COLOURS[group.contender.startswith(_OWN)], height=0.7)
     panel.plot([min(rates), max(rates)], [place, place], color="black", linewidth=1)
     panel.text(max(rates), place, f"  {median(rates):,.0f}", va="center", fontsize=8)
 
