@@ -6,7 +6,7 @@ import gc
 import logging
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -88,9 +88,7 @@ def inputs(place: Place, plan: Plan, around: Surroundings) -> Iterator[Input]:
             client.create([topic], PARTITIONS, _DAYS)
         fed = partial(_fed, around.progress, keys, plan.records)
         feeding.feed(place, around.servers, topic, flights.records(plan.flights, plan.records, keys), fed)
-        source = Input(topic, keys, _expected(topic, plan, around))
-        with _out_of_the_collectors_way():
-            yield source
+        yield Input(topic, keys, _expected(topic, plan, around))
         with closing(Topics(around.servers)) as client:
             client.delete([topic])
 
@@ -115,16 +113,6 @@ def hours(place: Place, plan: Plan, around: Surroundings) -> Iterator[Input]:
     yield Input(topic, flights.ORIGINS, ExpectedHours(part.values for part in tail.partitions.values()))
     with closing(Topics(around.servers)) as client:
         client.delete([topic])
-
-
-@contextmanager
-def _out_of_the_collectors_way() -> Iterator[None]:
-    """Leave what is there alone: to look through millions of records again and again takes processors from what is measured."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _fed(progress: Progress, keys: int, total: int, done: int) -> None:
@@ -180,16 +168,27 @@ def runs(place: Place, plan: Plan, turns: Turns, pace: Pace | None, around: Surr
         around: What all runs share.
     """
     for source in inputs(place, plan, around) if turns.with_throughput and turns.of("throughput") else ():
-        for number in turns.rounds(plan.rounds):
-            for contender in turns.of("throughput", few_keys=source.keys == flights.ORIGINS):
-                yield execute(contender, source, number, around)
+        few_keys = source.keys == flights.ORIGINS
+        yield from _rounds(source, turns.rounds(plan.rounds), turns.of("throughput", few_keys=few_keys), around)
     own = turns.of("hours") if turns.with_throughput and flights.ORIGINS in plan.keys else []
     for source in hours(place, plan, around) if own else ():
-        for number in turns.rounds(plan.rounds):
-            for contender in own:
-                yield execute(contender, source, number, around)
+        yield from _rounds(source, turns.rounds(plan.rounds), own, around)
     if pace is None:
         return
     for number in turns.rounds(plan.rounds):
         for contender in turns.of("latency"):
             yield latency.execute(contender, pace, number, around)
+
+
+def _rounds(source: Input, numbers: Iterable[int], contenders: Sequence[Contender], around: Surroundings) -> Iterator[Result]:
+    """Let contenders take turns on an input.
+
+    What is known of that is left out of the search for garbage: to look through millions of records takes processors from what is measured.
+    """
+    gc.freeze()
+    try:
+        for number in numbers:
+            for contender in contenders:
+                yield execute(contender, source, number, around)
+    finally:
+        gc.unfreeze()

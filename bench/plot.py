@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 import matplotlib as mpl  # type: ignore[import-not-found]
-from groups import Group  # type: ignore[import-not-found]
+from groups import Group, groups  # type: ignore[import-not-found]
 
 mpl.use("svg")
 mpl.rcParams |= {"svg.hashsalt": "bench", "svg.fonttype": "none"}  # the same bytes each time
@@ -37,17 +37,17 @@ def main(folder: Path) -> None:
 
 def throughput(document: dict[str, Any], target: Path) -> None:
     """Draw a panel for each number of keys: a bar for each contender, from the least to the most as a line."""
-    counts = document["settings"]["keys"]
-    names = {keys: [name for name in document["contenders"] if _runs(document, keys, name)] for keys in counts}
-    counts = [keys for keys in counts if names[keys]]
-    heights = [len(names[keys]) for keys in counts]
+    rows: dict[int, list[Group]] = {}
+    for group in groups(document):
+        rows.setdefault(group.keys, []).append(group)
+    heights = [len(each) for each in rows.values()]
     size = (8, 0.7 + sum(0.9 + _HEIGHT * height for height in heights))
-    figure, panels = plt.subplots(len(counts), 1, figsize=size, squeeze=False, sharex=True, height_ratios=heights)
-    for panel, keys in zip(panels[:, 0], counts, strict=True):
-        for place, name in enumerate(reversed(names[keys])):
-            _bar(panel, place, Group(keys, name, _runs(document, keys, name)))
-        panel.set_yticks(range(len(names[keys])), list(reversed(names[keys])))
-        panel.set_ylim(-0.5, len(names[keys]) - 0.5)
+    figure, panels = plt.subplots(len(rows), 1, figsize=size, squeeze=False, sharex=True, height_ratios=heights)
+    for panel, (keys, upwards) in zip(panels[:, 0], ((keys, row[::-1]) for keys, row in rows.items()), strict=True):
+        for place, group in enumerate(upwards):
+            _bar(panel, place, group)
+        panel.set_yticks(range(len(upwards)), [group.contender for group in upwards])
+        panel.set_ylim(-0.5, len(upwards) - 0.5)
         panel.margins(x=0.12)
         panel.set_title(f"{keys:,} keys", loc="left", fontsize=10)
         _plain(panel)
@@ -58,17 +58,16 @@ def throughput(document: dict[str, Any], target: Path) -> None:
 def memory(document: dict[str, Any], target: Path) -> None:
     """Draw the memory of each run of jobkit over the records that it has written."""
     figure, panel = _lines("records written", "MiB, all processes")
-    for keys in document["settings"]["keys"]:
-        for place, run in enumerate(run for run in _runs(document, keys, "jobkit") if not run["error"]):
-            figures = run["figures"]
+    for group in (group for group in groups(document) if group.contender == "jobkit"):
+        for place, figures in enumerate(group.good):
             written = list(accumulate(figures["by_second"]))
             points = []
             for second, held in figures["memory_mib"]:
                 moment = int(second - figures["startup_seconds"])
                 if 0 <= moment < len(written):
                     points.append((written[moment], held))
-            label = None if place else f"{keys:,} keys"
-            panel.plot(*zip(*points, strict=True), label=label, color=f"C{document['settings']['keys'].index(keys)}", linewidth=1)
+            label = None if place else f"{group.keys:,} keys"
+            panel.plot(*zip(*points, strict=True), label=label, color=f"C{document['settings']['keys'].index(group.keys)}", linewidth=1)
     _save_lines(figure, panel, target)
 
 
@@ -92,10 +91,6 @@ def _bounds(document: dict[str, Any]) -> Iterator[tuple[int, float, float]]:
         ]
         if name.startswith(_BOUND) and bound.isdecimal() and runs:
             yield int(bound), median(run["p50"] for run in runs), median(run["p99"] for run in runs)
-
-
-def _runs(document: dict[str, Any], keys: int, name: str) -> list[dict[str, Any]]:
-    return [run for run in document["runs"] if (run["kind"], run["keys"], run["contender"]) == ("throughput", keys, name)]
 
 
 def _bar(panel: Any, place: int, group: Group) -> None:
