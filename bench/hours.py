@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
-from jobkit.bench.measure import Written
 
 from .errors import WrongOutput
 from .flights import CLOSING
+from .tail import Written
 from .verify import compare_rejects, json_object, some, text
 
 _LATE_MINUTES = 15

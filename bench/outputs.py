@@ -8,8 +8,6 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from jobkit.bench import measure
-
 from .contenders.contender import Contract
 from .hours import ExpectedHours
 from .tail import Tail
@@ -48,7 +46,31 @@ def follow(contract: Contract, outputs: Outputs, expected: Expected | ExpectedHo
         return _follow_until(_Hours(expected, outputs, once=contract is Contract.HOURS).done, outputs, expected.total, seconds, look)
     if contract is Contract.FINAL:
         return _follow_until(_Updates(expected, outputs).done, outputs, expected.total, seconds, look)
-    return measure.follow([outputs.output, outputs.rejects], expected.total, seconds, look)
+    return _follow_all([outputs.output, outputs.rejects], expected.total, seconds, look)
+
+
+def _follow_all(tails: Sequence[Tail], expected: int, seconds: float, look: Callable[[int], None]) -> bool:
+    """Wait until a job has committed all its output; say whether it has.
+
+    The records are read at the end only, so that reading does not take from the job what it is measured by.
+
+    Args:
+        tails: The topics of the output.
+        expected: How many records they hold when all is done.
+        seconds: How long to wait.
+        look: Called on each look with what is taken up so far; raises when the job has failed.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        committed = sum(tail.committed() for tail in tails)
+        look(min(committed, expected))
+        if committed >= expected:
+            for tail in tails:
+                tail.read()
+            if sum(tail.count for tail in tails) >= expected:
+                return True
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    return False
 
 
 def _follow_until(done: Callable[[], bool], outputs: Outputs, total: int, seconds: float, look: Callable[[int], None]) -> bool:

@@ -135,7 +135,7 @@ def topics(task: Task, around: Surroundings) -> Iterator[Outputs]:
         client.create([task.output, task.rejects, task.late], PARTITIONS, load.APPEND_TIME)
     try:
         with ExitStack() as stack:
-            tails = (stack.enter_context(closing(Tail(task.servers, name))) for name in (task.output, task.rejects, task.late))
+            tails = (stack.enter_context(Tail(task.servers, name)) for name in (task.output, task.rejects, task.late))
             yield Outputs(*tails)
     except (JobkitError, KafkaError):
         _remove(task.folder, but=task.folder / "logs")

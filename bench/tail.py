@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from array import array
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
-from jobkit.bench import measure
+from jobkit.cluster import clients
+from jobkit.errors import ClusterError
 
 from .errors import BenchmarkError
 
@@ -26,14 +29,55 @@ _RECORDS_AT_ONCE = 10_000
 _SECONDS_OF_SILENCE = 60.0
 
 
-class Tail(measure.Tail):
-    """Reads the committed records of one topic, as far as they are there, and goes on later."""
+@dataclass
+class Written:
+    """The committed records of one partition, in its order.
+
+    Attributes:
+        values: What was written.
+        times: When the broker got it, in milliseconds since the epoch.
+        offsets: Where each stands.
+    """
+
+    values: list[bytes] = field(default_factory=list)
+    times: array[int] = field(default_factory=lambda: array("q"))
+    offsets: array[int] = field(default_factory=lambda: array("q"))
+
+
+class Tail:
+    """Reads the committed records of one topic, as far as they are there, and goes on later.
+
+    Attributes:
+        partitions: What was read so far.
+    """
 
     def __init__(self, servers: str, topic: str) -> None:
         """Connect to the broker; nothing is read yet."""
-        super().__init__(servers, topic)
+        self._consumer = clients.reader(servers)
+        self._places = [clients.TopicPartition(topic, number) for number in sorted(self._consumer.partitions_for_topic(topic) or ())]
+        if not self._places:
+            raise ClusterError("The topic is not there.", found=topic)
+        self._consumer.assign(self._places)
         self._options: dict[str, Any] = {"bootstrap.servers": servers, "group.id": topic, **_OPTIONS}
         self._next = {place.partition: 0 for place in self._places}
+        self.partitions = {place.partition: Written() for place in self._places}
+
+    def __enter__(self) -> Tail:  # noqa: PYI034  (typing.Self came with Python 3.11)
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self.close()
+
+    @property
+    def count(self) -> int:
+        """How many records were read."""
+        return sum(len(part.values) for part in self.partitions.values())
+
+    def committed(self) -> int:
+        """Return how many offsets are taken up by committed records and the marks of their transactions: no fewer than records."""
+        return sum(self._consumer.end_offsets(self._places).values())
 
     def read(self) -> None:
         """Read what is committed now.
@@ -75,3 +119,15 @@ class Tail(measure.Tail):
                 part.times.append(message.timestamp()[1] or 0)
                 part.offsets.append(offset)
             self._next[number] = offset if is_end else offset + 1
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close(autocommit=False)
+
+    def values(self) -> list[bytes]:
+        """Return all values that were read, partition by partition."""
+        return [value for part in self.partitions.values() for value in part.values]
+
+    def times(self) -> array[int]:
+        """Return when the broker got each of them, in ascending order."""
+        return array("q", sorted(stamp for part in self.partitions.values() for stamp in part.times))

@@ -11,9 +11,9 @@ from itertools import accumulate
 from typing import Any
 
 import orjson
-from jobkit.bench.measure import Written
 
 from .errors import WrongOutput
+from .tail import Written
 
 _TOLERANCE = 1e-9
 _SHOWN = 5

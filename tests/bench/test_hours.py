@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobkit.bench.measure import Written
 
 from bench import flights
 from bench.errors import WrongOutput
 from bench.hours import ExpectedHours
+from bench.tail import Written
 
 BAD = b"no flight"
 

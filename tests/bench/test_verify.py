@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable, Iterable
 
 import pytest
-from jobkit.bench.measure import Written
 
 from bench.errors import WrongOutput
+from bench.tail import Written
 from bench.verify import Expected
 
 BAD = b'{"key":"A","delay":null}'
